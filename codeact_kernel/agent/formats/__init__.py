@@ -1,0 +1,1 @@
+"""Action spaces: model text to an action."""

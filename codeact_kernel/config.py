@@ -1,0 +1,116 @@
+"""One set of settings; the magic, the command line, Python and the environment all fill the same one."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from traitlets import Bool, Dict, Enum, Float, Int, TraitError, Unicode
+from traitlets.config import Configurable
+
+from codeact_kernel.errors import ConfigError
+from codeact_kernel.types import Sampling
+
+APPROVAL_MODES = ("plan", "ask", "ask-if-risky", "auto")
+ENVIRONMENT_PREFIX = "CODEACT_"
+
+
+class CodeAct(Configurable):
+    """Settings of the agent. In a notebook: `%config CodeAct.model = "llamacpp:qwen2.5-coder-0.5b"`.
+
+    Every setting can also come from the environment, as `CODEACT_` and its name in capitals
+    (`CODEACT_MAX_STEPS=10`).
+    """
+
+    model = Unicode(
+        "auto",
+        help="Which model: auto, BACKEND:NAME (openai:gpt-5, llamacpp:qwen2.5-coder-1.5b), gguf:PATH, "
+        "or scripted:FILE.jsonl.",
+    ).tag(config=True)
+    base_url = Unicode("", help="Base URL of an OpenAI-compatible endpoint.").tag(config=True)
+    approval = Enum(
+        APPROVAL_MODES,
+        default_value="ask-if-risky",
+        help="plan: show, never run. ask: ask before each cell. ask-if-risky: ask when a cell deletes, "
+        "overwrites, starts processes, uses the network, installs or reads keys. auto: never ask.",
+    ).tag(config=True)
+    max_steps = Int(12, min=1, help="Steps a task may take.").tag(config=True)
+    max_seconds = Float(0.0, min=0, help="Wall time of a task in seconds; 0 is no limit.").tag(config=True)
+    max_total_tokens = Int(0, min=0, help="Tokens a task may use, in and out; 0 is no limit.").tag(
+        config=True
+    )
+    cell_timeout = Float(0.0, min=0, help="Seconds one cell may run; 0 is no limit.").tag(config=True)
+    temperature = Float(0.0, min=0, help="0 is greedy.").tag(config=True)
+    top_p = Float(1.0, min=0, max=1, help="Nucleus sampling.").tag(config=True)
+    seed = Int(None, allow_none=True, help="Sampling seed, where the backend has one.").tag(config=True)
+    max_tokens = Int(1024, min=16, help="Tokens one reply may have.").tag(config=True)
+    context_tokens = Int(
+        0, min=0, help="Tokens the messages may take; 0 takes the model's window less one reply."
+    ).tag(config=True)
+    observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(
+        config=True
+    )
+    episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)
+    reuse_answers = Bool(
+        default_value=True,
+        help="Re-running an unchanged cell whose episode is done shows its saved answer (Run All is free).",
+    ).tag(config=True)
+    threads = Int(0, min=0, help="Threads of the embedded model; 0 takes the number of cores.").tag(
+        config=True
+    )
+    idle_minutes = Float(
+        15.0, min=0.05, help="The embedded model's process ends after this long without a request."
+    ).tag(config=True)
+    connect_seconds = Float(10.0, min=0.1, help="Deadline for a connection to the model.").tag(config=True)
+    first_token_seconds = Float(300.0, min=0.1, help="Deadline for the first token.").tag(config=True)
+    between_tokens_seconds = Float(60.0, min=0.1, help="Deadline between two tokens.").tag(config=True)
+    reply_seconds = Float(900.0, min=0.1, help="Deadline for a whole reply.").tag(config=True)
+    retries = Int(4, min=0, help="How often a request that may succeed later is made again.").tag(config=True)
+    extra_body = Dict(help="Extra fields for an OpenAI-compatible request.").tag(config=True)
+
+    def sampling(self, stop: tuple[str, ...] = ()) -> Sampling:
+        """Return the sampling settings with the given stop strings."""
+        return Sampling(self.temperature, self.top_p, self.max_tokens, stop, self.seed)
+
+    def updated(self, **changes: Any) -> CodeAct:
+        """Return a copy with the changes that are not None.
+
+        Raises:
+            ConfigError: for a value that a setting cannot take, or a name that is no setting.
+        """
+        copy = CodeAct(parent=self.parent)
+        for name in self.trait_names(config=True):
+            setattr(copy, name, getattr(self, name))
+        for name, value in changes.items():
+            if value is not None:
+                copy.assign(name, value)
+        return copy
+
+    def assign(self, name: str, value: Any) -> None:
+        """Set one setting; texts are read as the setting's type.
+
+        Raises:
+            ConfigError: see `updated`.
+        """
+        trait = self.traits(config=True).get(name)
+        if trait is None:
+            raise ConfigError(f"There is no setting {name!r}; `%config CodeAct` lists them.")
+        try:
+            parsed = trait.from_string(value) if isinstance(value, str) else value
+            setattr(self, name, parsed)
+        except (TraitError, ValueError) as error:
+            raise ConfigError(f"{value!r} is not a value for the setting {name}: {error}") from None
+
+
+def from_environment(config: CodeAct | None = None) -> CodeAct:
+    """Fill settings from `CODEACT_*` variables (in place when `config` is given) and return them.
+
+    Raises:
+        ConfigError: a variable holds a value that its setting cannot take.
+    """
+    settings = config if config is not None else CodeAct()
+    for name in settings.trait_names(config=True):
+        value = os.environ.get(ENVIRONMENT_PREFIX + name.upper())
+        if value:
+            settings.assign(name, value)
+    return settings

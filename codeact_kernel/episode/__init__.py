@@ -1,0 +1,1 @@
+"""Episodes: the append-only record and the notebook that shows it."""

@@ -1,0 +1,31 @@
+"""The executor protocol: whoever runs the cell, the agent loop sees the same thing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from codeact_kernel.types import Execution, Snapshot
+
+
+class Executor(Protocol):
+    """Runs cells in a kernel. All coroutines are awaited on the agent's own loop, never on the kernel's."""
+
+    async def run(self, code: str, *, timeout: float | None = None) -> Execution:
+        """Run one cell to its end and return what came of it; never raises for what the code did.
+
+        `timeout` is in seconds; a cell that outlives it is interrupted and has status "timeout".
+        A cell that `interrupt` ended has status "interrupted"; a kernel that died, "dead".
+        """
+
+    async def inspect(self) -> Snapshot:
+        """Return the namespace as it is now, without running a visible cell."""
+
+    async def interrupt(self) -> None:
+        """Interrupt the running cell, if there is one. Safe from any thread's loop."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `kernel` entry of an episode's header: name, implementation_version, language_version."""
+
+    async def close(self) -> None:
+        """Give back what was started: a kernel of our own, hooks in the user's."""
