@@ -1,0 +1,1 @@
+"""codeact-kernel: the agent that lives in your Jupyter kernel."""

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def canonical(value: Any) -> bytes:
-    """Return `value` as canonical JSON: sorted keys, no spaces, UTF-8; lone surrogates stay `\\udXXX` escapes.
+    r"""Return `value` as canonical JSON: sorted keys, no spaces, UTF-8; lone surrogates as backslash escapes.
 
     Raises:
         ValueError: for NaN and infinities, which JSON does not have.

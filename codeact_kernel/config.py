@@ -36,9 +36,7 @@ class CodeAct(Configurable):
     ).tag(config=True)
     max_steps = Int(12, min=1, help="Steps a task may take.").tag(config=True)
     max_seconds = Float(0.0, min=0, help="Wall time of a task in seconds; 0 is no limit.").tag(config=True)
-    max_total_tokens = Int(0, min=0, help="Tokens a task may use, in and out; 0 is no limit.").tag(
-        config=True
-    )
+    max_total_tokens = Int(0, min=0, help="Tokens a task may use, in and out; 0 is no limit.").tag(config=True)
     cell_timeout = Float(0.0, min=0, help="Seconds one cell may run; 0 is no limit.").tag(config=True)
     temperature = Float(0.0, min=0, help="0 is greedy.").tag(config=True)
     top_p = Float(1.0, min=0, max=1, help="Nucleus sampling.").tag(config=True)
@@ -47,17 +45,13 @@ class CodeAct(Configurable):
     context_tokens = Int(
         0, min=0, help="Tokens the messages may take; 0 takes the model's window less one reply."
     ).tag(config=True)
-    observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(
-        config=True
-    )
+    observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(config=True)
     episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)
     reuse_answers = Bool(
         default_value=True,
         help="Re-running an unchanged cell whose episode is done shows its saved answer (Run All is free).",
     ).tag(config=True)
-    threads = Int(0, min=0, help="Threads of the embedded model; 0 takes the number of cores.").tag(
-        config=True
-    )
+    threads = Int(0, min=0, help="Threads of the embedded model; 0 takes the number of cores.").tag(config=True)
     idle_minutes = Float(
         15.0, min=0.05, help="The embedded model's process ends after this long without a request."
     ).tag(config=True)

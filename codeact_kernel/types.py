@@ -46,7 +46,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one or more model calls. `input` counts the whole prompt, `cached` the part not evaluated again."""
+    """Tokens of model calls. `input` counts the whole prompt, `cached` the part of it not evaluated again."""
 
     input: int = 0
     output: int = 0
