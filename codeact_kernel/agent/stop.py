@@ -72,7 +72,10 @@ class Stop:
             if not stopped.done():
                 stopped.set_result(None)
 
-        forget = self.on_set(lambda: loop.call_soon_threadsafe(wake))
+        def call() -> None:
+            loop.call_soon_threadsafe(wake)
+
+        forget = self.on_set(call)
         try:
             await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
