@@ -1,0 +1,67 @@
+"""Was the answer shown? Figures of an answer that no task, context or output ever held.
+
+Small models invent: after five failed cells one answered with a number all the same. A figure is shown when some
+text held it, up to the rounding, percent sign or scale word with which the answer writes it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?")
+SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9}
+AFTER = re.compile(r"\s*(%|percent\b|k\b|thousand\b|m\b|million\b|bn\b|billion\b)?", re.IGNORECASE)
+LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
+TRIVIAL = 3
+"""Integers up to this are words as much as figures ("the top 3", "one of the 2")."""
+MOST_FIGURES = 20_000
+
+
+def unshown(answer: str, evidence: Iterable[str]) -> list[str]:
+    """Return the figures of `answer`, as written, that no text of `evidence` shows."""
+    claims = _claims(answer)
+    if not claims:
+        return []
+    seen = _figures(evidence)
+    return [written for written, value, decimals, scale in claims if not _shown(value, decimals, scale, seen)]
+
+
+def _claims(answer: str) -> list[tuple[str, float, int, float]]:
+    """Return (as written, value, decimals written, scale) of each figure that is a claim."""
+    text = LIST_MARK.sub("", answer)
+    claims = []
+    for match in NUMBER.finditer(text):
+        written = match.group(0)
+        value = float(written.replace(",", ""))
+        following = AFTER.match(text, match.end())
+        unit = (following.group(1) or "").lower() if following else ""
+        if value.is_integer() and abs(value) <= TRIVIAL and not unit:
+            continue
+        decimals = len(written.partition(".")[2]) if "e" not in written.lower() else 6
+        scale = 0.01 if unit in {"%", "percent"} else SCALES.get(unit, 1.0)
+        claims.append((written, value, decimals, scale))
+    return claims
+
+
+def _figures(evidence: Iterable[str]) -> set[float]:
+    seen: set[float] = set()
+    for text in evidence:
+        for match in NUMBER.finditer(text):
+            seen.add(float(match.group(0).replace(",", "")))
+            if len(seen) >= MOST_FIGURES:
+                return seen
+    return seen
+
+
+def _shown(value: float, decimals: int, scale: float, seen: set[float]) -> bool:
+    tolerance = 0.5 * 10**-decimals * (1 + 1e-9)
+    candidates = {1.0, scale}
+    return any(
+        abs(abs(figure) / factor - abs(value)) <= max(tolerance, 1e-9 * abs(value))
+        for figure in seen
+        for factor in candidates
+    )

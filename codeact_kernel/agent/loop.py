@@ -1,0 +1,323 @@
+"""The loop: ask, read, approve, run, observe, record; round again until there is an answer.
+
+It takes its parts as objects (a model, an executor, a recorder, a view) and knows of their modules only the two
+protocols. What ends a task is decided here: an answer, a limit, a stop, an action or a complaint too often repeated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from codeact_kernel.agent import context, observation, prompt, risk
+from codeact_kernel.agent.approval import decide
+from codeact_kernel.agent.formats import code as code_format
+from codeact_kernel.agent.grounding import unshown
+from codeact_kernel.agent.verdicts import Repeats, grounding_complaint, syntax_observation
+from codeact_kernel.errors import CodeActError, StoppedError
+from codeact_kernel.models.base import Chunk, Model, complete
+from codeact_kernel.types import (
+    Action,
+    Approval,
+    Completion,
+    Execution,
+    Observation,
+    Outcome,
+    Request,
+    Sampling,
+    Snapshot,
+    Step,
+    TaskTurn,
+    Turn,
+    Usage,
+    now,
+)
+
+if TYPE_CHECKING:
+    from codeact_kernel.agent.approval import Asker
+    from codeact_kernel.agent.stop import Stop
+    from codeact_kernel.execute.base import Executor
+
+MOST_COMPLAINTS = 3
+
+
+class Recorder(Protocol):
+    """Keeps the episode. Every call returns when the thing is safe; `completion` comes before the code runs."""
+
+    def task(self, turn: TaskTurn) -> None:
+        """Keep a task."""
+
+    def completion(self, step: Step) -> None:
+        """Keep a reply, before its code is looked at or run."""
+
+    def step(self, step: Step) -> None:
+        """Keep a finished step."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Keep how the task ended."""
+
+
+class View(Protocol):
+    """Shows the episode while it happens; called on the agent's loop, must return at once."""
+
+    def asking(self, step: int) -> None:
+        """The model is about to be asked."""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """A piece of the reply, or a notice, came."""
+
+    def running(self, step: Step) -> None:
+        """The step's code is about to run."""
+
+    def finished(self, step: Step) -> None:
+        """The step is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one task; 0 is no limit. Times in seconds, sizes in tokens and characters."""
+
+    steps: int = 12
+    seconds: float = 0.0
+    tokens: int = 0
+    cell_seconds: float = 0.0
+    context_tokens: int = 0
+    observation_chars: int = 4000
+
+
+@dataclass
+class Conversation:
+    """What has been said: the system prompt, the turns, and which observations are shortened by now."""
+
+    system: str
+    turns: list[Turn] = field(default_factory=list)
+    view: dict[str, int] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+    steps: int = 0
+
+
+class _LimitError(CodeActError):
+    """A limit ended the task."""
+
+
+@dataclass
+class Agent:
+    """One task's worth of rounds over a conversation that may be longer."""
+
+    conversation: Conversation
+    model: Model
+    executor: Executor
+    recorder: Recorder
+    view: View
+    limits: Limits
+    sampling: Sampling
+    stop: Stop
+    approval: str = "ask-if-risky"
+    asker: Asker | None = None
+    allowed: set[str] = field(default_factory=set)
+    usage: Usage = field(default_factory=Usage)
+    _steps: int = 0
+    _complaints: int = 0
+    _bounced: bool = False
+    _repeats: Repeats = field(default_factory=Repeats)
+    _deadline: float = float("inf")
+    _chars_per_token: float = prompt.CHARS_PER_TOKEN
+
+    async def run(self, task: str) -> Outcome:
+        """Carry out one task and return how it ended; what it learns is kept in the conversation.
+
+        Never raises for what a model, a cell or a person did.
+        """
+        if self.limits.seconds:
+            self._deadline = time.monotonic() + self.limits.seconds
+        outcome = Outcome("failed", cause="The task ended before it began.")
+        try:
+            await self._begin(task)
+            while True:
+                step = await self._round()
+                if step.kind == "answer":
+                    outcome = Outcome("done", answer=step.thought)
+                    break
+        except StoppedError:
+            outcome = Outcome("interrupted", cause="Stopped; the steps so far are kept.")
+        except _LimitError as limit:
+            outcome = Outcome("limit", cause=str(limit))
+        except CodeActError as error:
+            outcome = Outcome("failed", cause=str(error))
+        finally:
+            outcome = Outcome(outcome.status, outcome.answer, outcome.cause, self._steps, self.usage)
+            self.recorder.end(outcome)
+        return outcome
+
+    async def _begin(self, task: str) -> None:
+        talk = self.conversation
+        snapshot = await self.stop.guard(self.executor.inspect())
+        about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
+        turn = TaskTurn(task, prompt.task_content(task, about), now())
+        talk.snapshot = snapshot
+        talk.turns.append(turn)
+        self.recorder.task(turn)
+
+    async def _round(self) -> Step:
+        self._check_limits()
+        talk = self.conversation
+        self._steps += 1
+        talk.steps += 1
+        step = await self._ask(talk.steps)
+        action = code_format.parse(step.completion.text, step.completion.finish)
+        step = step.with_(thought=action.thought, code=action.code, repairs=action.repairs)
+        if action.code is not None:
+            step = step.with_(kind="action")
+        self.recorder.completion(step)
+        step = self._read_prose(step, action) if action.code is None else await self._act(step, action.code)
+        talk.turns.append(step)
+        self.recorder.step(step)
+        self.view.finished(step)
+        self._judge(step)
+        return step
+
+    async def _ask(self, index: int) -> Step:
+        """Send the messages and return a step that holds the reply and nothing else yet."""
+        talk, images = self.conversation, self.model.sees_images
+        talk.view = prompt.fit(
+            talk.system,
+            talk.turns,
+            talk.view,
+            self.limits.context_tokens,
+            chars_per_token=self._chars_per_token,
+            images=images,
+        )
+        messages = prompt.build(talk.system, talk.turns, talk.view, images=images)
+        request = Request(prompt.digest_of(messages), len(messages), dict(talk.view) or None)
+        self.view.asking(index)
+        left = self._deadline - time.monotonic()
+        try:
+            async with asyncio.timeout(None if left == float("inf") else max(left, 0.0)):
+                completion = await complete(
+                    self.model, messages, self._repeats.sampling(self.sampling), self.stop, self.view.chunk
+                )
+        except TimeoutError:
+            raise _LimitError(self._time_is_up()) from None
+        self._learn_size(completion, sum(len(message.content) for message in messages))
+        self.usage = self.usage + completion.usage
+        return Step(index, "note", completion, request)
+
+    def _learn_size(self, completion: Completion, chars: int) -> None:
+        if completion.usage.input > 50:
+            self._chars_per_token = min(5.0, max(1.5, chars / completion.usage.input))
+
+    async def _act(self, step: Step, code: str) -> Step:
+        """Check, approve, run and observe one action."""
+        error = code_format.syntax_error(code)
+        if error is not None:
+            return self._repeats.note(step.with_(observation=syntax_observation(error, code)))
+        risks = risk.labels(code)
+        step = step.with_(risk=tuple(label.kind for label in risks))
+        try:
+            approval, code = await self.stop.guard(decide(self.approval, code, risks, self.asker, self.allowed))
+        except StoppedError:
+            approval = Approval("stop", "user")
+        step = step.with_(code=code, approval=approval)
+        if approval.decision == "stop":
+            self.stop.set()
+        if approval.decision in {"reject", "stop"}:
+            return step.with_(kind="rejected", observation=self._refusal(approval))
+        self.view.running(step)
+        execution = await self._execute(code)
+        step = step.with_(execution=execution, observation=self._observe(execution))
+        return self._repeats.note(step)
+
+    async def _execute(self, code: str) -> Execution:
+        self.stop.check()
+        loop = asyncio.get_running_loop()
+        tasks: set[asyncio.Task[None]] = set()
+
+        def interrupt() -> None:
+            loop.call_soon_threadsafe(lambda: tasks.add(loop.create_task(self.executor.interrupt())))
+
+        left = self._deadline - time.monotonic()
+        bounds = [seconds for seconds in (self.limits.cell_seconds, left) if 0 < seconds < float("inf")]
+        forget = self.stop.on_set(interrupt)
+        try:
+            return await self.executor.run(code, timeout=min(bounds, default=None))
+        finally:
+            forget()
+            for task in tasks:
+                await asyncio.wait({task}, timeout=1.0)
+
+    def _observe(self, execution: Execution) -> Observation:
+        before, after = self.conversation.snapshot, execution.snapshot
+        seen = observation.observe(
+            execution,
+            limit=self.limits.observation_chars,
+            images=self.model.sees_images,
+            changes=context.changes(before, after) if after is not None else "",
+        )
+        self.conversation.snapshot = after or before
+        last = self.limits.steps and self._steps == self.limits.steps - 1
+        guide = prompt.words("last-step" if last else "after-error" if seen.status != "ok" else "after-step")
+        return Observation(
+            seen.status, f"{seen.text}\n\n{guide}", seen.images, seen.dropped_chars, seen.dropped_images
+        )
+
+    def _refusal(self, approval: Approval) -> Observation:
+        who = "The user did not allow this cell" if approval.by == "user" else "This cell was not run"
+        reason = f": {approval.reason.rstrip('.')}" if approval.reason else ""
+        return Observation("refused", f"{who}{reason}. Do it another way, or answer without it.")
+
+    def _read_prose(self, step: Step, action: Action) -> Step:
+        """Take a reply without code as the answer, or send it back with one sentence."""
+        complaint = action.complaint
+        if complaint is not None:
+            self._complaints += 1
+        elif not self._bounced:
+            complaint = self._ungrounded(action.thought)
+            self._bounced = complaint is not None
+        if complaint is None:
+            return step.with_(kind="answer")
+        return step.with_(kind="note", observation=Observation("refused", complaint))
+
+    def _ungrounded(self, answer: str) -> str | None:
+        evidence, last = [self.conversation.system], None
+        for turn in self.conversation.turns:
+            if isinstance(turn, TaskTurn):
+                evidence.append(turn.content)
+                last = None
+            elif turn.observation is not None and turn.kind == "action":
+                evidence.append(turn.observation.text)
+                last = turn.observation
+        failed = last is not None and last.status != "ok"
+        return grounding_complaint(unshown(answer, evidence), failed=failed)
+
+    def _judge(self, step: Step) -> None:
+        """End the task where going on makes no sense."""
+        if step.kind == "action":
+            self._complaints = 0
+        if self._complaints >= MOST_COMPLAINTS and step.kind == "note" and step.observation is not None:
+            raise CodeActError(
+                f"The model's replies could not be used {MOST_COMPLAINTS} times in a row "
+                f"({step.observation.text.split('.')[0]}); try another model or other words."
+            )
+        status = step.execution.status if step.execution is not None else None
+        if status == "interrupted" or self.stop.is_set():
+            raise StoppedError("Stopped.")
+        if status == "dead":
+            raise CodeActError("The kernel died while it ran this step; the steps so far are kept.")
+        cause = self._repeats.verdict()
+        if cause is not None:
+            raise CodeActError(cause)
+
+    def _check_limits(self) -> None:
+        self.stop.check()
+        if self.limits.steps and self._steps >= self.limits.steps:
+            raise _LimitError(f"No answer after {self._steps} steps; raise --max-steps or ask a smaller question.")
+        used = self.usage.input + self.usage.output
+        if self.limits.tokens and used >= self.limits.tokens:
+            raise _LimitError(f"No answer within {self.limits.tokens:,} tokens; raise CodeAct.max_total_tokens.")
+        if time.monotonic() >= self._deadline:
+            raise _LimitError(self._time_is_up())
+
+    def _time_is_up(self) -> str:
+        return f"No answer within {self.limits.seconds:g} s; raise CodeAct.max_seconds."

@@ -1,0 +1,86 @@
+"""What the loop says to a model that repeats itself, writes broken code or answers out of the air."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field, replace
+
+from codeact_kernel.agent import prompt
+from codeact_kernel.types import Observation, Sampling, Step
+
+MOST_FAILURES = 3
+MOST_REPEATS = 4
+SHAKE = 0.7
+"""Temperature of the reply after a repeated action: greedy decoding would repeat it once more."""
+
+
+def shape(code: str) -> str:
+    """Return a cell without comments and layout, so that the same action looks the same."""
+    try:
+        return ast.dump(ast.parse(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return " ".join(code.split())
+
+
+@dataclass
+class Repeats:
+    """Counts how often each action was tried, and failed, in one task."""
+
+    failures: dict[str, int] = field(default_factory=dict)
+    successes: dict[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    _last: str = ""
+
+    def note(self, step: Step) -> Step:
+        """Count a step that acted; return it with a word to the model if the action is not new."""
+        observation = step.observation
+        if observation is None or step.code is None:
+            return step
+        self._last = shape(step.code)
+        failed = observation.status != "ok"
+        counts = self.failures if failed else self.successes
+        counts[self._last] = counts.get(self._last, 0) + 1
+        if counts[self._last] < 2:
+            self.repeated = 0
+            return step
+        self.repeated += 1
+        words = prompt.words("repeated-failure" if failed else "repeated-success")
+        return step.with_(observation=replace(observation, text=f"{observation.text}\n\n{words}"))
+
+    def verdict(self) -> str | None:
+        """Return why the task must end, if the last action was tried too often."""
+        if self.failures.get(self._last, 0) >= MOST_FAILURES:
+            return f"The model ran the same failing code {MOST_FAILURES} times; try other words or another model."
+        if self.successes.get(self._last, 0) >= MOST_REPEATS:
+            return f"The model ran the same code {MOST_REPEATS} times without answering; try other words."
+        return None
+
+    def sampling(self, usual: Sampling) -> Sampling:
+        """Return the sampling for the next reply: warmer right after a repeated action, with a fixed seed."""
+        if not self.repeated:
+            return usual
+        seed = usual.seed if usual.seed is not None else self.repeated
+        return replace(usual, temperature=max(usual.temperature, SHAKE), seed=seed)
+
+
+def syntax_observation(error: SyntaxError, code: str) -> Observation:
+    """Return what the model sees of code that does not parse: the error, its line and a caret; nothing was run."""
+    text = f"Output:\n{type(error).__name__}: {error.msg}"
+    lines = code.split("\n")
+    if error.lineno is not None and 1 <= error.lineno <= len(lines):
+        line = lines[error.lineno - 1].rstrip()
+        text += f"\n  line {error.lineno}: {line.strip()[:200]}"
+        indent = len(line) - len(line.lstrip())
+        if error.offset is not None and 0 < error.offset - indent <= 200:
+            text += "\n" + " " * (len(f"  line {error.lineno}: ") + error.offset - indent - 1) + "^"
+    return Observation("error", f"{text}\n\n{prompt.words('after-syntax-error')}")
+
+
+def grounding_complaint(figures: list[str], *, failed: bool) -> str | None:
+    """Return what to say to an answer that was not shown, or None: it is sent back at most once a task."""
+    if failed:
+        return prompt.words("answer-after-failure")
+    if figures:
+        shown = ", ".join(figures[:5])
+        return prompt.words("answer-not-shown").replace("{figures}", shown)
+    return None
