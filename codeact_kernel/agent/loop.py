@@ -1,7 +1,7 @@
 """The loop: ask, read, approve, run, observe, record; round again until there is an answer.
 
 It takes its parts as objects (a model, an executor, a recorder, a view) and knows of their modules only the two
-protocols. What ends a task is decided here: an answer, a limit, a stop, an action or a complaint too often repeated.
+protocols. What ends a task is decided here: an answer, a limit, a stop, or the same thing too often.
 """
 
 from __future__ import annotations
@@ -73,6 +73,9 @@ class View(Protocol):
 
     def finished(self, step: Step) -> None:
         """The step is over."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
 
 
 @dataclass(frozen=True, slots=True)

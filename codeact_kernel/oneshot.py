@@ -1,0 +1,147 @@
+"""One task in a kernel of its own: what `codeact run` and `codeact_kernel.run` do."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeact_kernel.agent.stop import Stop
+from codeact_kernel.config import CodeAct, from_environment
+from codeact_kernel.errors import ConfigError
+from codeact_kernel.execute.fresh import FreshExecutor
+from codeact_kernel.session import Session
+from codeact_kernel.terminal_view import QuietView, TerminalView
+from codeact_kernel.worker import worker
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeact_kernel.agent.approval import Asker
+    from codeact_kernel.agent.loop import View
+    from codeact_kernel.types import EpisodeStatus, Execution, Outcome, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a task ended. `episode` is the notebook's path; `seconds` is wall time, kernel start included.
+
+    `checks` holds the text of each `check` expression, evaluated in the kernel after the episode.
+    """
+
+    status: EpisodeStatus
+    answer: str
+    cause: str
+    steps: int
+    usage: Usage
+    episode: Path
+    seconds: float
+    checks: list[str] = field(default_factory=list)
+
+
+def run(
+    task: str,
+    *,
+    model: str | None = None,
+    cwd: Path | str | None = None,
+    out: Path | str | None = None,
+    max_steps: int | None = None,
+    approve: str | None = None,
+    setup: Sequence[str] = (),
+    check: Sequence[str] = (),
+    config: CodeAct | None = None,
+    display: bool = False,
+    asker: Asker | None = None,
+) -> Result:
+    """Carry out one task in a fresh kernel and return how it ended.
+
+    Args:
+        task: what to do, in the user's words.
+        model: e.g. "llamacpp:qwen2.5-coder-1.5b"; None takes the configured one.
+        cwd: the kernel's working folder; None takes the present one.
+        out: the episode's file; None makes one in `episodes/` of the present folder.
+        max_steps: steps the task may take.
+        approve: plan, ask, ask-if-risky or auto.
+        setup: cells run before the task, as the user's own.
+        check: expressions evaluated in the kernel after the episode.
+        config: settings; the other arguments go before them.
+        display: show thought, code and output on stderr while it runs.
+        asker: who is asked for approval; None refuses what would have to be asked.
+
+    Raises:
+        ConfigError: a setting or an argument cannot be used.
+        CodeActError: the model or the kernel cannot be had.
+    """
+    settings = (config or from_environment()).updated(model=model, max_steps=max_steps, approval=approve)
+    folder = Path(cwd) if cwd is not None else Path.cwd()
+    if not folder.is_dir():
+        raise ConfigError(f"The working folder {folder} does not exist; give --cwd a folder that does.")
+    view: View = TerminalView() if display else QuietView()
+    job = _Job(task, settings, folder, Path(out) if out else None, setup, check)
+    stop = Stop()
+    future = worker().submit(job.carry_out(view, stop, asker))
+    while True:
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            if stop.is_set():
+                raise
+            stop.set()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    task: str
+    config: CodeAct
+    folder: Path
+    out: Path | None
+    setup: Sequence[str]
+    check: Sequence[str]
+
+    async def carry_out(self, view: View, stop: Stop, asker: Asker | None) -> Result:
+        began = time.monotonic()
+        session = Session(Path.cwd())
+        executor = FreshExecutor(cwd=self.folder)
+        try:
+            await stop.guard(executor.start())
+            for cell in self.setup:
+                _must_work(cell, await executor.run(cell))
+            outcome: Outcome = await session.ask(
+                self.task,
+                self.config,
+                executor=executor,
+                view=view,
+                stop=stop,
+                asker=asker,
+                out=self.out,
+                prelude=self.setup,
+            )
+            checks = [_text(await executor.run(expression)) for expression in self.check]
+        finally:
+            view.close()
+            await session.close()
+            await executor.close()
+        return Result(
+            status=outcome.status,
+            answer=outcome.answer,
+            cause=outcome.cause,
+            steps=outcome.steps,
+            usage=outcome.usage,
+            episode=Path(outcome.episode or ""),
+            seconds=round(time.monotonic() - began, 3),
+            checks=checks,
+        )
+
+
+def _must_work(cell: str, execution: Execution) -> None:
+    if execution.status != "ok":
+        what = f"{execution.error.ename}: {execution.error.evalue}" if execution.error else execution.status
+        raise ConfigError(f"The setup cell {cell.splitlines()[0]!r} failed ({what}); correct it.")
+
+
+def _text(execution: Execution) -> str:
+    for output in reversed(execution.outputs):
+        if output["output_type"] == "execute_result":
+            return str(output["data"].get("text/plain", ""))
+    return f"{execution.error.ename}: {execution.error.evalue}" if execution.error else ""
