@@ -1,0 +1,104 @@
+"""What was found in one cell, and what its paths mean for the files that are there now."""
+
+from __future__ import annotations
+
+import fnmatch
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeact_kernel.agent.risk import tables
+from codeact_kernel.agent.risk.names import HOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MOST_SHOWN = 3
+LONGEST_SHOWN = 80
+MOST_ENTRIES = 2000
+"""Entries of a folder that are compared with a pattern."""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """One thing a cell may do: a `kind` of `KINDS`, and `words` for a person ("deletes files: out/*.csv")."""
+
+    kind: str
+    words: str
+
+
+class Findings:
+    """Collects findings; those of the same kind and verb share one label."""
+
+    def __init__(self, cwd: Path) -> None:
+        self.root = cwd.resolve()
+        self._found: dict[tuple[str, str], dict[str, None]] = {}
+
+    def add(self, kind: str, verb: str, targets: Iterable[str] = ()) -> None:
+        """Keep one finding and what it concerns."""
+        kept = self._found.setdefault((kind, verb), {})
+        for target in targets:
+            line = " ".join(target.replace(HOLE, "…").split())
+            kept[line if len(line) <= LONGEST_SHOWN else line[: LONGEST_SHOWN - 1] + "…"] = None
+
+    def risks(self) -> tuple[Risk, ...]:
+        """Return the findings as labels, in the order of `KINDS`."""
+        found = []
+        for (kind, verb), targets in self._found.items():
+            shown = ", ".join(list(targets)[:MOST_SHOWN]) + (", …" if len(targets) > MOST_SHOWN else "")
+            found.append(Risk(kind, f"{verb}: {shown}" if shown else verb))
+        return tuple(sorted(found, key=lambda risk: tables.KINDS.index(risk.kind)))
+
+    def lost(self, kind: str, verb: str, paths: list[str], shown: str) -> None:
+        """Keep that files go away; `shown` stands for them where no path is known."""
+        self.add(kind, verb, paths or [shown])
+        self.placed(paths)
+
+    def wrote(self, paths: list[str]) -> None:
+        """Keep a write: "overwrite" if a file is there now, "outside" if it is not in the folder."""
+        there = [path for path in paths if self._exists(path)]
+        if there:
+            self.add("overwrite", tables.OVERWRITE, there)
+        self.placed(paths)
+
+    def placed(self, paths: list[str]) -> None:
+        """Keep that something is put at, or done to, a path: "outside" if it is not in the folder."""
+        out = [path for path in paths if path and not tables.URL.match(path) and self._is_outside(path)]
+        if out:
+            self.add("outside", tables.OUTSIDE, out)
+
+    def _full(self, path: str) -> Path | None:
+        """Return the absolute path, None where nobody can tell (an unknown `~user`, a loop of links)."""
+        try:
+            return (self.root / Path(path.replace(HOLE, "x")).expanduser()).resolve()
+        except (OSError, RuntimeError, ValueError):
+            return None
+
+    def _exists(self, path: str) -> bool:
+        if not path or tables.URL.match(path) or path.startswith("/dev/"):
+            return False
+        folder, slash, base = path.rpartition("/")
+        if HOLE not in path and "*" not in path:
+            full = self._full(path)
+            return full is not None and full.exists() and not full.is_dir()
+        if "*" in path and HOLE not in path:
+            return True  # the loop that gave this pattern goes over files that are there
+        if HOLE in folder or "*" in folder or len(base.partition(HOLE)[0]) < 3:
+            return False
+        return self._matches(self._full(folder + slash), base.replace(HOLE, "*"))
+
+    @staticmethod
+    def _matches(folder: Path | None, pattern: str) -> bool:
+        try:
+            with os.scandir(folder) as entries:
+                return any(fnmatch.fnmatch(e.name, pattern) for e in itertools.islice(entries, MOST_ENTRIES))
+        except OSError:
+            return False
+
+    def _is_outside(self, path: str) -> bool:
+        if path.startswith((HOLE, "/dev/null", "/dev/std")):
+            return False
+        full = self._full(path)
+        return full is None or not full.is_relative_to(self.root)

@@ -1,0 +1,288 @@
+"""What `risk.py` knows by name: functions, methods, magics, shell words and patterns, as plain data."""
+
+from __future__ import annotations
+
+import re
+
+KINDS = (
+    "unknown",
+    "delete",
+    "overwrite",
+    "outside",
+    "install",
+    "subprocess",
+    "network",
+    "credentials",
+    "dynamic",
+    "native",
+    "rebind",
+    "endless",
+)
+"""Every kind of risk, in the order in which labels are returned."""
+
+DELETE = "deletes files"
+MOVE = "moves or renames files"
+OVERWRITE = "overwrites files"
+OUTSIDE = "writes outside the working folder"
+PROCESS = "starts a process"
+KILL = "ends a process"
+EXIT = "ends the kernel, and every variable with it"
+NETWORK = "uses the network"
+INSTALL = "installs or removes packages"
+SECRETS = "reads keys or passwords"
+PRIVATE = "names a private file"
+DYNAMIC = "runs code made at run time"
+UNPICKLE = "unpickles, which can run any code"
+NATIVE = "calls native code"
+REBIND = "rebinds your variables"
+ENDLESS = "may never end"
+UNREADABLE = "cannot be read"
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+ALIASES = {
+    "np": "numpy",
+    "pd": "pandas",
+    "pl": "polars",
+    "plt": "matplotlib.pyplot",
+    "sns": "seaborn",
+    "sp": "subprocess",
+    "tf": "tensorflow",
+    "Path": "pathlib.Path",
+    "environ": "os.environ",
+    "getenv": "os.getenv",
+    "rmtree": "shutil.rmtree",
+    "urlopen": "urllib.request.urlopen",
+    "urlretrieve": "urllib.request.urlretrieve",
+    "Popen": "subprocess.Popen",
+    "check_call": "subprocess.check_call",
+    "check_output": "subprocess.check_output",
+    "load_dotenv": "dotenv.load_dotenv",
+    "builtins.open": "open",
+}
+"""What names mean that a cell did not import itself: habits of earlier cells."""
+
+
+def _table(*rows: tuple[str, str, str]) -> dict[str, tuple[str, str]]:
+    return {name: (kind, verb) for kind, verb, names in rows for name in names.split()}
+
+
+CALLS = _table(
+    ("delete", DELETE, "os.remove os.unlink os.rmdir os.removedirs shutil.rmtree send2trash.send2trash"),
+    ("overwrite", MOVE, "os.rename os.renames os.replace shutil.move"),
+    ("overwrite", OVERWRITE, "os.truncate"),
+    (
+        "subprocess",
+        PROCESS,
+        "subprocess.run subprocess.call subprocess.Popen subprocess.check_call subprocess.check_output "
+        "subprocess.getoutput subprocess.getstatusoutput os.system os.popen os.startfile os.fork os.forkpty "
+        "os.posix_spawn os.posix_spawnp pty.spawn pty.fork asyncio.create_subprocess_exec "
+        "asyncio.create_subprocess_shell pexpect.spawn pexpect.run "
+        + " ".join(f"os.{verb}{end}" for verb in ("exec", "spawn") for end in _words("l le lp lpe v ve vp vpe")),
+    ),
+    ("subprocess", KILL, "os.kill os.killpg signal.pthread_kill"),
+    ("subprocess", EXIT, "os._exit os.abort exit quit builtins.exit builtins.quit"),
+    ("install", INSTALL, "pip.main pip._internal.main pip._internal.cli.main.main ensurepip.bootstrap"),
+    (
+        "network",
+        NETWORK,
+        (
+            "requests.get requests.post requests.put requests.delete requests.head requests.patch "
+            "requests.options requests.request requests.Session requests.session httpx.get httpx.post "
+            "httpx.put httpx.delete httpx.head httpx.patch httpx.request httpx.stream httpx.Client "
+            "httpx.AsyncClient socket.socket socket.create_connection socket.create_server "
+            "socket.getaddrinfo socket.gethostbyname asyncio.open_connection asyncio.start_server "
+            "webbrowser.open webbrowser.open_new webbrowser.open_new_tab seaborn.load_dataset "
+            "datasets.load_dataset yfinance.download yfinance.Ticker torch.hub.load uvicorn.run "
+            "nltk.download psycopg2.connect psycopg.connect pymysql.connect mysql.connector.connect "
+            "pymongo.MongoClient redis.Redis redis.from_url"
+        ),
+    ),
+    (
+        "credentials",
+        SECRETS,
+        ("getpass.getpass dotenv.load_dotenv dotenv.dotenv_values google.colab.userdata.get netrc.netrc"),
+    ),
+    (
+        "dynamic",
+        DYNAMIC,
+        (
+            "eval exec compile builtins.eval builtins.exec builtins.compile __import__ builtins.__import__ "
+            "runpy.run_path runpy.run_module code.interact types.FunctionType types.CodeType timeit.exec "
+            "IPython.display.Javascript importlib.util.spec_from_file_location imp.load_source"
+        ),
+    ),
+    (
+        "dynamic",
+        UNPICKLE,
+        (
+            "pickle.load pickle.loads pickle.Unpickler _pickle.loads cPickle.loads dill.load dill.loads "
+            "cloudpickle.load cloudpickle.loads marshal.load marshal.loads joblib.load pandas.read_pickle "
+            "torch.load shelve.open jsonpickle.decode yaml.unsafe_load yaml.full_load yaml.load"
+        ),
+    ),
+)
+"""Functions by their full name -> (kind, verb); a mention of one counts, called or not."""
+
+CALL_PREFIXES = {
+    "urllib.request.": ("network", NETWORK),
+    "urllib3.": ("network", NETWORK),
+    "http.client.": ("network", NETWORK),
+    "http.server.": ("network", NETWORK),
+    "socketserver.": ("network", NETWORK),
+    "aiohttp.": ("network", NETWORK),
+    "websockets.": ("network", NETWORK),
+    "websocket.": ("network", NETWORK),
+    "boto3.": ("network", NETWORK),
+    "botocore.": ("network", NETWORK),
+    "paramiko.": ("network", NETWORK),
+    "ftplib.": ("network", NETWORK),
+    "smtplib.": ("network", NETWORK),
+    "imaplib.": ("network", NETWORK),
+    "poplib.": ("network", NETWORK),
+    "telnetlib.": ("network", NETWORK),
+    "xmlrpc.client.": ("network", NETWORK),
+    "google.cloud.": ("network", NETWORK),
+    "huggingface_hub.": ("network", NETWORK),
+    "openai.": ("network", NETWORK),
+    "anthropic.": ("network", NETWORK),
+    "sklearn.datasets.fetch_": ("network", NETWORK),
+    "keyring.": ("credentials", SECRETS),
+    "ctypes.": ("native", NATIVE),
+    "_ctypes.": ("native", NATIVE),
+    "cffi.": ("native", NATIVE),
+}
+"""Calls whose full name begins so -> (kind, verb)."""
+
+METHODS = {
+    "unlink": ("delete", DELETE),
+    "rmdir": ("delete", DELETE),
+    "rmtree": ("delete", DELETE),
+    "kill": ("subprocess", KILL),
+    "from_pretrained": ("network", NETWORK),
+    "__subclasses__": ("dynamic", DYNAMIC),
+}
+"""Methods that mean the same on whatever object they are called."""
+
+DUNDERS = frozenset({"__globals__", "__builtins__", "__code__", "__subclasses__"})
+
+OPENERS = {
+    "open": ("r", 1),
+    "io.open": ("r", 1),
+    "codecs.open": ("r", 1),
+    "gzip.open": ("r", 1),
+    "bz2.open": ("r", 1),
+    "lzma.open": ("r", 1),
+    "tarfile.open": ("r", 1),
+    "zipfile.ZipFile": ("r", 1),
+    "h5py.File": ("r", 1),
+}
+"""Functions that open the path in their first argument -> (default mode, position of the mode)."""
+
+PATH_KEYWORDS = frozenset(
+    _words(
+        "path_or_buf path path_or_buffer fname file filename fp f excel_writer buf dst dest uri "
+        "path_or_stream src target"
+    )
+)
+
+WRITERS = {
+    **dict.fromkeys(
+        _words(
+            "numpy.save numpy.savez numpy.savez_compressed numpy.savetxt matplotlib.pyplot.savefig "
+            "matplotlib.pyplot.imsave imageio.imwrite imageio.mimsave imageio.imsave cv2.imwrite "
+            "skimage.io.imsave pandas.ExcelWriter sqlite3.backup"
+        ),
+        0,
+    ),
+    **dict.fromkeys(
+        _words(
+            "joblib.dump torch.save shutil.copy shutil.copy2 shutil.copyfile shutil.copytree os.symlink os.link "
+            "pyarrow.parquet.write_table pyarrow.csv.write_csv"
+        ),
+        1,
+    ),
+}
+"""Functions that write the path in the given argument."""
+
+WRITING_METHODS = frozenset(
+    _words(
+        "to_csv to_excel to_parquet to_json to_pickle to_feather to_hdf to_html to_latex to_markdown to_stata "
+        "to_xml to_orc to_netcdf to_zarr tofile savefig write_csv write_parquet write_json write_excel write_ipc "
+        "write_html write_image save save_model save_pretrained"
+    )
+)
+"""Methods that write the path in their first argument."""
+
+PLACERS = {
+    "os.mkdir": 0,
+    "os.makedirs": 0,
+    "os.chdir": 0,
+    "os.chmod": 0,
+    "os.chown": 0,
+    "os.mkfifo": 0,
+    "os.utime": 0,
+    "shutil.make_archive": 0,
+    "shutil.unpack_archive": 1,
+    "shutil.chown": 0,
+}
+"""Functions that never overwrite, but may work on a path outside the working folder."""
+
+PATH_WRITERS = frozenset({"write_text", "write_bytes"})
+PATH_PLACERS = frozenset({"mkdir", "touch", "chmod", "symlink_to", "hardlink_to"})
+
+CALM_MAGICS = frozenset(
+    _words(
+        "matplotlib who who_ls whos pwd ls config load_ext reload_ext unload_ext precision pprint Pprint pinfo "
+        "pinfo2 pdoc pdef psource pfile psearch pycat history hist lsmagic magic quickref autoreload memit "
+        "mprun lprun xmode colors color page notebook dirs automagic autoawait autoindent autocall gui pylab "
+        "logstate connect_info aimport subshell tb pdb less more cat head tail"
+    )
+)
+PYTHON_MAGICS = frozenset({"time", "timeit", "prun", "debug", "capture", "memit", "lprun", "mprun"})
+"""Magics whose text (after options) is Python of this kernel."""
+SHELL_MAGICS = frozenset(
+    _words(
+        "bash sh script cmd system sx sc perl ruby zsh powershell python python2 python3 pypy pypy3 mkdir rm "
+        "rmdir mv cp man bg killbgscripts ldir lf lk ll lx"
+    )
+)
+INSTALL_MAGICS = frozenset({"pip", "conda", "mamba", "micromamba", "uv"})
+TEXT_MAGICS = frozenset({"html", "HTML", "svg", "SVG", "latex", "markdown"})
+SHELL_METHODS = frozenset({"system", "getoutput", "system_raw", "system_piped"})
+CODE_METHODS = frozenset({"run_cell", "run_cell_async", "ex", "ev", "safe_execfile", "run_code", "run_ast_nodes"})
+FORGETTING_MAGICS = frozenset({"reset", "reset_selective", "xdel"})
+CODE_MAGICS = frozenset(
+    _words("run load loadpy macro edit ed rerun recall rep javascript js codeact store alias alias_magic rehashx")
+)
+
+SHELL_DELETE = re.compile(r"(?:^|[\s;&|(`/])(?:rm|rmdir|unlink|shred|truncate|mkfs\S*|dd)\s|\s-delete\b")
+SHELL_NETWORK = re.compile(
+    r"(?:^|[\s;&|(`/])(?:curl|wget|ssh|scp|sftp|rsync|ftp|nc|ncat|netcat|telnet|ping|dig|nslookup|aws|gsutil|gh|"
+    r"git\s+(?:clone|push|pull|fetch)|kaggle)\s"
+)
+SHELL_INSTALL = re.compile(
+    r"(?:^|[\s;&|(`/])(?:pip[\d.]*|conda|mamba|micromamba|uv(?:\s+pip)?|apt|apt-get|brew|npm|yarn|gem|cargo|dnf|yum|"
+    r"apk|poetry|easy_install)\s(?:[^;&|\n]*\s)?(?:install|uninstall|remove|add|sync|update|upgrade|create)\b"
+)
+SHELL_REDIRECT = re.compile(r"(?<![<>&\d])(?:\d?)(?:>>?|>\|)\s*([^\s;&|<>()]+)|\btee\s+(?:-a\s+)?([^\s;&|<>()]+)")
+SHELL_SECRETS = re.compile(r"\$\{?\w*(?:KEY|TOKEN|SECRET|PASSW)\w*|(?:^|[\s;&|])(?:printenv|env)\s*(?:$|[;&|\n])")
+SHELL_COMPOUND = re.compile(r"[;&|`\n<>]|\$\(")
+
+SECRET_NAME = re.compile(r"key|token|secret|passw|passphrase|credential|auth(?!or)", re.IGNORECASE)
+PRIVATE_FILE = re.compile(
+    r"(?:^|[\s/=\"'~])(?:\.(?:ssh|aws|gnupg|kube|azure)(?:/\S*)?|\.(?:netrc|pgpass|git-credentials|npmrc|pypirc)"
+    r"|\.env(?:\.\w+)?|\.docker/config\.json|\.config/gcloud\S*|\.kaggle\S*|id_(?:rsa|dsa|ecdsa|ed25519)(?:\.\w+)?"
+    r"|etc/(?:passwd|shadow|sudoers)|proc/(?:self|\d+)/environ)(?=$|[\s\"',;)])"
+)
+URL = re.compile(
+    r"(?:https?|ftps?|s3[an]?|gs|gcs|az|abfss?|hf|sftp|ssh|postgres(?:ql)?\S*|mysql\S*)://", re.IGNORECASE
+)
+URL_READERS = re.compile(
+    r"(?:^|\.)(?:read_\w+|scan_\w+|open|loadtxt|genfromtxt|imread|load|read_table|ParquetFile|open_dataset|"
+    r"create_engine|connect|urlopen|Image|IFrame|get|post|request|download)$"
+)
+SQL_LOSS = re.compile(r"\s*(?:DROP|DELETE|TRUNCATE)\b", re.IGNORECASE)
