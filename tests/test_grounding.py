@@ -1,0 +1,54 @@
+"""Figures of an answer that nothing showed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codeact_kernel.agent.grounding import unshown
+
+
+@pytest.mark.parametrize(
+    ("answer", "evidence"),
+    [
+        ("The mean is 12.35.", "mean    12.3456"),
+        ("It lost 1,204 customers.", "lost 1204"),
+        ("It lost 1204 customers.", "1,204 rows"),
+        ("The rate is 12.3%.", "0.12345"),
+        ("The rate is 12 percent.", "12.1"),
+        ("About 1.2 million.", "total 1198234"),
+        ("The sum fell by 3.5.", "-3.5"),
+        ("1. North\n2. South\n5. West", "no figures"),
+        ("The top 3 of 2 regions.", ""),
+        ("Column v2 of model x86-64 is fine", ""),
+        ("No figure at all.", ""),
+        ("On 2024-05-17.", "2024-05-17"),
+    ],
+)
+def test_a_figure_that_was_shown_passes(answer, evidence):
+    assert unshown(answer, [evidence]) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "evidence", "figures"),
+    [
+        ("The mean is 12.35.", "mean 12.31", ["12.35"]),
+        ("It lost 1,205 customers.", "lost 1204", ["1,205"]),
+        ("South lost 41, north 17.", "south 41", ["17"]),
+        ("The rate is 13%.", "0.12", ["13"]),
+        ("It is 42.", "", ["42"]),
+    ],
+)
+def test_a_figure_that_no_text_held_is_named(answer, evidence, figures):
+    assert unshown(answer, [evidence]) == figures
+
+
+@given(st.floats(-1e9, 1e9, allow_nan=False), st.integers(0, 6))
+def test_rounding_a_shown_figure_is_no_invention(value, decimals):
+    assert unshown(f"It is {value:.{decimals}f} in all.", [f"result {value!r}"]) == []
+
+
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_no_text_breaks_the_check(answer, evidence):
+    assert all(figure in answer for figure in unshown(answer, evidence))
