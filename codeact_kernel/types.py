@@ -128,13 +128,17 @@ class NameInfo:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What lives in the kernel at one moment: names, files of the working folder (name -> bytes), folder."""
+    """What lives in the kernel at one moment: names, files of the working folder (name -> bytes), folder.
+
+    `left_out` counts older variables that are not in `names`.
+    """
 
     names: dict[str, NameInfo] = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)
     cwd: str = ""
     modules: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
