@@ -1,0 +1,1 @@
+"""48 small data tasks in a notebook kernel: how often does a model get them right, and at what cost?"""
