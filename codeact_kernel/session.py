@@ -6,16 +6,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel._version import __version__
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.loop import Agent, Conversation, Limits
-from codeact_kernel.episode import schema
+from codeact_kernel.episode.header import make_header
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError
 from codeact_kernel.models import select
 from codeact_kernel.models.base import Chunk
-from codeact_kernel.types import Outcome, Sampling, now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from codeact_kernel.config import CodeAct
     from codeact_kernel.execute.base import Executor
     from codeact_kernel.models.base import Model
+    from codeact_kernel.types import Outcome, Sampling, Snapshot
 
 EMBEDDED = {"llamacpp"}
 """Backends whose models go on after their block; they are stopped at its closing fence."""
@@ -71,12 +70,13 @@ class Session:
         origin: Origin | None = None,
         out: Path | None = None,
         prelude: Sequence[str] = (),
+        prelude_complete: bool = True,
         humans: Sequence[HumanCell] = (),
     ) -> Outcome:
         """Carry out one task; a task after the first continues the conversation.
 
-        `prelude` is the kernel's input history before the episode (used by its first task); `humans` are the
-        cells that the user ran since the last task.
+        `prelude` is the kernel's input history before the episode (used by its first task) and
+        `prelude_complete` whether that is all of it; `humans` are the cells that the user ran since the last task.
 
         Raises:
             ConfigError: an empty task, an unusable setting, a file that cannot be written.
@@ -92,15 +92,22 @@ class Session:
             model = await self._resolve(config)
             agent = self._agent(config, model, executor, view, stop)
             agent.asker = asker
-            header = self._header(task, config, agent, origin or Origin())
+            snapshot = await stop.guard(executor.inspect())
+            header = self._header(task, config, agent, origin or Origin(), snapshot)
+            header["prelude_complete"] = prelude_complete
+            following = self.writer is not None
             writer = self._open(task, config, header, view, out=out, prelude=prelude)
             agent.recorder = writer
-            for cell in humans:
+            for cell in humans if following else ():
                 writer.human(cell.source, (), cell.execution_count)
-            outcome = await agent.run(task)
+            outcome = await agent.run(task, snapshot)
             return replace(outcome, episode=str(writer.path))
         finally:
             self.running = False
+
+    def episodes_folder(self, config: CodeAct) -> Path:
+        """Return where this session's episodes are kept."""
+        return self.folder / config.episodes_dir
 
     def reset(self) -> None:
         """Forget the conversation; the next task begins a new episode."""
@@ -157,9 +164,8 @@ class Session:
         if self.writer is not None:
             self.writer.update(model=header["model"], sampling=header["sampling"], origin=header["origin"])
             return self.writer
-        folder = Path(config.episodes_dir)
         self.writer = EpisodeWriter.create(
-            folder if folder.is_absolute() else self.folder / folder,
+            self.episodes_folder(config),
             header=header,
             title=task,
             path=out,
@@ -168,10 +174,11 @@ class Session:
         )
         return self.writer
 
-    def _header(self, task: str, config: CodeAct, agent: Agent, origin: Origin) -> dict[str, Any]:
+    def _header(
+        self, task: str, config: CodeAct, agent: Agent, origin: Origin, snapshot: Snapshot
+    ) -> dict[str, Any]:
         system = agent.conversation.system
-        return schema.make_header(
-            agent={"name": "codeact-kernel", "version": __version__, "format": "code"},
+        return make_header(
             model=agent.model.describe(),
             sampling=agent.sampling,
             system=system,
@@ -182,8 +189,8 @@ class Session:
             },
             kernel=agent.executor.describe(),
             origin={"notebook": origin.notebook, "cell_id": origin.cell_id, "task": task},
-            started=now(),
-            folder=self.folder,
+            snapshot=snapshot,
+            folder=Path(snapshot.cwd) if snapshot.cwd else None,
         )
 
 

@@ -128,16 +128,17 @@ class Agent:
     _deadline: float = float("inf")
     _chars_per_token: float = prompt.CHARS_PER_TOKEN
 
-    async def run(self, task: str) -> Outcome:
+    async def run(self, task: str, snapshot: Snapshot) -> Outcome:
         """Carry out one task and return how it ended; what it learns is kept in the conversation.
 
+        `snapshot` is the namespace as it is now.
         Never raises for what a model, a cell or a person did.
         """
         if self.limits.seconds:
             self._deadline = time.monotonic() + self.limits.seconds
-        outcome = Outcome("failed", cause="The task ended before it began.")
+        outcome = Outcome("failed", cause="An unexpected error ended the task.")
         try:
-            await self._begin(task)
+            self._begin(task, snapshot)
             while True:
                 step = await self._round()
                 if step.kind == "answer":
@@ -154,9 +155,8 @@ class Agent:
             self.recorder.end(outcome)
         return outcome
 
-    async def _begin(self, task: str) -> None:
+    def _begin(self, task: str, snapshot: Snapshot) -> None:
         talk = self.conversation
-        snapshot = await self.stop.guard(self.executor.inspect())
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
         turn = TaskTurn(task, prompt.task_content(task, about), now())
         talk.snapshot = snapshot
@@ -166,9 +166,9 @@ class Agent:
     async def _round(self) -> Step:
         self._check_limits()
         talk = self.conversation
+        step = await self._ask(talk.steps + 1)
         self._steps += 1
         talk.steps += 1
-        step = await self._ask(talk.steps)
         action = code_format.parse(step.completion.text, step.completion.finish)
         step = step.with_(thought=action.thought, code=action.code, repairs=action.repairs)
         if action.code is not None:

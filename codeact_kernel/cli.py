@@ -1,0 +1,126 @@
+"""`codeact`: the agent from a shell.
+
+Exit codes: 0 done, 1 failed or a limit was reached, 2 usage or configuration, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codeact_kernel import cli_models
+from codeact_kernel._version import __version__
+from codeact_kernel.asking import terminal_asker
+from codeact_kernel.config import APPROVAL_MODES, from_environment
+from codeact_kernel.episode.recover import recover
+from codeact_kernel.errors import CodeActError, ConfigError, StoppedError
+from codeact_kernel.notebook_view import relative
+from codeact_kernel.oneshot import Result, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT = {"done": 0, "failed": 1, "limit": 1, "interrupted": 130}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        if args.command == "run":
+            return _run(args)
+        if args.command == "models":
+            return cli_models.main(args)
+        return _recover(args)
+    except (StoppedError, KeyboardInterrupt):
+        print("codeact: stopped.", file=sys.stderr)
+        return 130
+    except ConfigError as error:
+        print(f"codeact: {error}", file=sys.stderr)
+        return 2
+    except CodeActError as error:
+        print(f"codeact: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="codeact", description="The agent that lives in your Jupyter kernel: it answers in code."
+    )
+    parser.add_argument("--version", action="version", version=f"codeact-kernel {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    one = commands.add_parser(
+        "run",
+        help="carry out one task in a kernel of its own",
+        description="Carry out one task in its own kernel. The answer goes to stdout, the way there to stderr.",
+        epilog="Exit codes: 0 done, 1 failed or limit, 2 usage or configuration, 130 interrupted.",
+    )
+    one.add_argument("task", metavar="TASK", help="what to do, in your words; - reads it from stdin")
+    one.add_argument(
+        "--model", "-m", metavar="M", help="auto, llamacpp:NAME, gguf:PATH, openai:NAME, scripted:FILE"
+    )
+    one.add_argument("--out", "-o", metavar="FILE.ipynb", type=Path, help="the episode's file")
+    one.add_argument("--cwd", metavar="DIR", type=Path, help="the kernel's working folder")
+    one.add_argument("--max-steps", metavar="N", help="steps the task may take")
+    one.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
+    one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
+    one.add_argument("--quiet", "-q", action="store_true", help="show no progress")
+    cli_models.add_parser(commands)
+    back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
+    back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    task = sys.stdin.read() if args.task == "-" else args.task
+    asker = terminal_asker() if sys.stdin.isatty() and args.task != "-" else None
+    result = run(
+        task,
+        model=args.model,
+        cwd=args.cwd,
+        out=args.out,
+        max_steps=args.max_steps,
+        approve=args.approve,
+        config=from_environment(),
+        display=not args.quiet,
+        asker=asker,
+    )
+    _report(result, as_json=args.json)
+    return EXIT.get(result.status, 1)
+
+
+def _report(result: Result, *, as_json: bool) -> None:
+    episode = relative(result.episode)
+    if as_json:
+        answer = result.answer if result.status == "done" else None
+        print(
+            json.dumps(
+                {
+                    "status": result.status,
+                    "answer": answer,
+                    "cause": result.cause or None,
+                    "episode": episode,
+                    "steps": result.steps,
+                    "usage": asdict(result.usage),
+                }
+            )
+        )
+        return
+    if result.status == "done":
+        print(result.answer)
+    else:
+        print(f"codeact: {result.status}: {result.cause}", file=sys.stderr)
+    print(f"episode: {episode}", file=sys.stderr)
+
+
+def _recover(args: argparse.Namespace) -> int:
+    print(recover(args.path))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""`{var}`, `{In[3]}`, `{Out[3]}`, `{Err[3]}` in a task: the user's own values, bounded, in place of the braces."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from codeact_kernel import terminal
+from codeact_kernel.agent import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FIELD = re.compile(r"\{(?P<name>[A-Za-z_]\w*)(?:\[(?P<index>\d+)\])?\}")
+MOST_CHARS = 4000
+
+
+def interpolate(task: str, namespace: Mapping[str, Any], errors: Mapping[int, str]) -> str:
+    """Return the task with its fields filled.
+
+    `errors` holds the compact traceback of each cell that failed, by its execution count. Braces that name
+    nothing known stay as they are: a task may hold JSON or code.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        name, index = match.group("name"), match.group("index")
+        if name == "Err" and index is not None:
+            return errors.get(int(index), match.group(0))
+        if name not in namespace:
+            return match.group(0)
+        value = namespace[name]
+        if index is None:
+            return _words(value)
+        try:
+            return _words(value[int(index)])
+        except (KeyError, IndexError, TypeError):
+            return match.group(0)
+
+    return FIELD.sub(fill, task)
+
+
+def _words(value: Any) -> str:
+    shown = value if type(value) is str else probe.report({"Out": {0: value}}, execution_count=0)["result"]
+    text = "None" if shown is None else str(shown)
+    return terminal.clip(text, MOST_CHARS)[0]

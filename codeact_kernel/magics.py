@@ -1,0 +1,261 @@
+"""`%codeact`: the agent from a cell, on the cell's own kernel."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from codeact_kernel.agent.stop import Stop
+from codeact_kernel.asking import asker_for
+from codeact_kernel.config import APPROVAL_MODES, CodeAct, from_environment
+from codeact_kernel.episode import store
+from codeact_kernel.errors import CodeActError, StoppedError
+from codeact_kernel.execute import awaiting
+from codeact_kernel.execute.terminal import executor_for
+from codeact_kernel.history import History
+from codeact_kernel.interpolate import interpolate
+from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
+from codeact_kernel.session import Origin, Session
+from codeact_kernel.terminal_view import TerminalView
+from codeact_kernel.types import Outcome
+from codeact_kernel.worker import worker
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from codeact_kernel.agent.loop import View
+
+OPTION = re.compile(r"\s*(?P<name>--?[A-Za-z][\w-]*)(?:=(?P<value>\S+))?(?=\s|$)")
+VALUE = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|(\S+))")
+
+USAGE = """\
+%codeact [options] TASK      carry out a task on what is in this kernel
+%codeact and now by month    a further task goes on with the conversation
+
+  %codeact fix       mend the last cell that failed
+  %codeact list      the episodes kept beside this notebook
+  %codeact reset     forget the conversation; the next task begins a new episode
+  %codeact help      this text
+
+Fields: {var}, {In[3]}, {Out[3]}, {Err[3]} in a task are filled from the kernel.
+Settings: %config CodeAct; every option below has one."""
+
+
+class Answer(str):
+    """The answer of a task: a plain string that is shown once, under the cell, and not again as its result."""
+
+    __slots__ = ()
+
+    def _ipython_display_(self) -> None:
+        """Show nothing: the view has shown it."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; `%codeact help` lists the options.")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="%codeact", add_help=False, usage=argparse.SUPPRESS, allow_abbrev=False)
+    parser.add_argument("-m", "--model", help="model for this task, e.g. llamacpp:qwen2.5-coder-0.5b")
+    parser.add_argument("-o", "--output", metavar="VAR", help="put the answer into a variable")
+    parser.add_argument("--max-steps", metavar="N", help="steps the task may take")
+    parser.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
+    parser.add_argument("--again", action="store_true", help="ask the model even if a saved answer is there")
+    parser.add_argument("-h", "--help", action="store_true", help="this text")
+    return parser
+
+
+def split(text: str) -> tuple[argparse.Namespace, str]:
+    """Split the words after `%codeact` into options, which come first, and the task, verbatim.
+
+    Raises:
+        UsageError: an option that does not exist or lacks its value.
+    """
+    parser = _parser()
+    flags = {"--again", "-h", "--help"}
+    options: list[str] = []
+    at = 0
+    while match := OPTION.match(text, at):
+        at = match.end()
+        options.append(match.group(0).strip())
+        if match.group("value") is None and match.group("name") not in flags:
+            value = VALUE.match(text, at)
+            if value is not None and options[-1] in parser._option_string_actions:  # noqa: SLF001
+                options.append(next(group for group in value.groups() if group is not None))
+                at = value.end()
+    rest = text[at:].strip()
+    if rest.startswith("-- "):
+        rest = rest[3:].strip()
+    return parser.parse_args(options), rest
+
+
+@magics_class
+class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
+    """The magic and what it remembers between cells."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)  # type: ignore[no-untyped-call, unused-ignore]
+        self.settings = from_environment(CodeAct(parent=shell))
+        self.session = Session(_home(shell))
+        self.history = History(shell, lambda: self.session.running)
+
+    @no_var_expand
+    @line_cell_magic
+    def codeact(self, line: str, cell: str | None = None) -> Any:
+        """Let the agent carry out a task in this kernel; `%codeact help` says more."""
+        text = line if cell is None else f"{line}\n{cell}"
+        args, task = split(text.strip())
+        if args.help or task == "help":
+            print(f"{USAGE}\n\n{_parser().format_help().strip()}")  # noqa: T201
+            return _nothing()
+        return self._dispatch(args, task)
+
+    async def _dispatch(self, args: argparse.Namespace, task: str) -> Answer | None:
+        """Do what was asked; every error of ours is one sentence, never a traceback."""
+        try:
+            if task == "list":
+                self._list()
+                return None
+            if task == "reset":
+                self.session.reset()
+                self.history.forget()
+                print("The conversation is forgotten; the next task begins a new episode.")  # noqa: T201
+                return None
+            if task == "fix":
+                task = self.history.last_failure()
+            return await self._ask(args, task)
+        except CodeActError as error:
+            raise UsageError(str(error)) from None
+
+    async def _ask(self, args: argparse.Namespace, task: str) -> Answer | None:
+        task = interpolate(task, self.shell.user_ns, self.history.errors)
+        config = self.settings.updated(model=args.model, max_steps=args.max_steps, approval=args.approve)
+        origin = Origin(_notebook(self.shell), _cell_id(self.shell))
+        saved = None if args.again else self._saved(config, origin, task)
+        if saved is not None:
+            return self._show(args, saved, saved_answer=True)
+        stop = Stop()
+        executor = executor_for(self.shell, stop.set)
+        view: View = NotebookView(executor.post) if _is_kernel(self.shell) else TerminalView(sys.stdout)
+        prelude, complete = self.history.prelude()
+        work = worker().submit(
+            self.session.ask(
+                task,
+                config,
+                executor=executor,
+                view=view,
+                stop=stop,
+                asker=asker_for(self.shell, stop),
+                origin=origin,
+                prelude=prelude,
+                prelude_complete=complete,
+                humans=self.history.take_humans(),
+            )
+        )
+        try:
+            outcome = await executor.serve(work)
+        except StoppedError as error:
+            raise UsageError(str(error)) from None
+        finally:
+            view.close()
+        return self._show(args, outcome)
+
+    def _saved(self, config: CodeAct, origin: Origin, task: str) -> Outcome | None:
+        """Return the saved outcome of this very cell, so that Run All never calls the model again."""
+        if not config.reuse_answers or origin.cell_id is None or not task.strip():
+            return None
+        path = store.find(
+            self.session.episodes_folder(config), cell_id=origin.cell_id, notebook=origin.notebook, task=task
+        )
+        answer = store.answer_of(path, task) if path is not None else None
+        return None if answer is None else Outcome("done", answer=answer, episode=str(path))
+
+    def _show(self, args: argparse.Namespace, outcome: Outcome, *, saved_answer: bool = False) -> Answer | None:
+        if _is_kernel(self.shell):
+            from IPython.display import display  # noqa: PLC0415 - only where it is shown
+
+            display(answer_bundle(outcome, saved=saved_answer), raw=True)
+        else:
+            print(answer_bundle(outcome, saved=saved_answer)["text/plain"])  # noqa: T201
+        if outcome.status == "interrupted":
+            raise KeyboardInterrupt
+        if outcome.status != "done":
+            return None
+        if args.output:
+            self.shell.user_ns[args.output] = outcome.answer
+        return Answer(outcome.answer)
+
+    def _list(self) -> None:
+        folder = self.session.episodes_folder(self.settings)
+        entries = store.listing(folder)
+        if not entries:
+            print(f"No episodes in {relative(folder)} yet.")  # noqa: T201
+        for entry in entries:
+            print(  # noqa: T201
+                f"{entry.started[:16].replace('T', ' ')}  {entry.status:<11}  {entry.steps:>2} steps  "
+                f"{relative(entry.path)}  {entry.title[:60]}"
+            )
+
+
+async def _nothing() -> None:
+    """Be awaited: the magic's call always is."""
+
+
+def _is_kernel(shell: InteractiveShell) -> bool:
+    return getattr(shell, "kernel", None) is not None
+
+
+def _cell_id(shell: InteractiveShell) -> str | None:
+    """Return the id of the cell that runs, where the front end sends one."""
+    kernel = getattr(shell, "kernel", None)
+    if kernel is None:
+        return None
+    parent = kernel.get_parent() or {}
+    cell_id = (parent.get("metadata") or {}).get("cellId")
+    return str(cell_id) if cell_id else None
+
+
+def _notebook(shell: InteractiveShell) -> str | None:
+    """Return the notebook's path: VS Code and Jupyter servers each have their way to say it."""
+    path = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+    return str(path) if path else None
+
+
+def _home(shell: InteractiveShell) -> Path:
+    """Return the notebook's folder, else the working folder at the time the extension is loaded."""
+    notebook = _notebook(shell)
+    if notebook and Path(notebook).is_absolute() and Path(notebook).parent.is_dir():
+        return Path(notebook).parent
+    return Path.cwd()
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magic in a shell; a second load replaces the first."""
+    unload(shell)
+    magics = CodeActMagics(shell)
+    shell.register_magics(magics)  # type: ignore[no-untyped-call, unused-ignore]
+    shell.configurables.append(magics.settings)
+    awaiting.install(shell)
+    magics.history.attach()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the magic and its hooks out of a shell."""
+    magics = shell.magics_manager.registry.pop("CodeActMagics", None)
+    if magics is None:
+        return
+    magics.history.detach()
+    awaiting.uninstall(shell)
+    for kind in ("line", "cell"):
+        shell.magics_manager.magics[kind].pop("codeact", None)
+    if magics.settings in shell.configurables:
+        shell.configurables.remove(magics.settings)
+    worker().submit(magics.session.close()).result(timeout=5)
