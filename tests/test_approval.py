@@ -184,7 +184,7 @@ def test_the_question_shows_what_a_terminal_would_hide():
 
 @given(st.text())
 def test_visible_text_has_no_control_characters_and_keeps_ordinary_words(text):
-    assert visible(text).replace("\t", "").isprintable() or any(c.isspace() for c in visible(text))
+    assert visible(text).replace("\t", "").isprintable()
     assert visible("größer 数 😀") == "größer 数 😀"
 
 
@@ -220,7 +220,7 @@ def test_stop_is_heard_while_a_person_is_thinking():
         stop = Stop()
         asker = StdinAsker(read, lambda text: None)
         deciding = asyncio.create_task(stop.guard(decide("ask", CODE, RISKS, asker, set())))
-        while not waiting.is_set():
+        while not waiting.is_set():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         began = time.monotonic()
         stop.set()

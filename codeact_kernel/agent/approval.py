@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import unicodedata
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from codeact_kernel.config import APPROVAL_MODES
@@ -178,12 +177,7 @@ def question(code: str, risks: tuple[Risk, ...], reason: str) -> str:
 
 def visible(text: str) -> str:
     r"""Return `text` with every character that a screen would act on, or hide, as an escape (`\x1b`, `\u202e`)."""
-    return "".join(
-        char
-        if char == "\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-        else ascii(char)[1:-1]
-        for char in text
-    )
+    return "".join(char if char.isprintable() or char == "\t" else ascii(char)[1:-1] for char in text)
 
 
 async def in_thread(call: Callable[[str], T], argument: str) -> T:
