@@ -17,7 +17,7 @@ from codeact_kernel.asking import asker_for
 from codeact_kernel.config import APPROVAL_MODES, CodeAct, from_environment
 from codeact_kernel.episode import store
 from codeact_kernel.errors import CodeActError, StoppedError
-from codeact_kernel.execute import awaiting
+from codeact_kernel.execute import awaiting, questions
 from codeact_kernel.execute.terminal import executor_for
 from codeact_kernel.history import History
 from codeact_kernel.interpolate import interpolate
@@ -28,6 +28,8 @@ from codeact_kernel.types import Outcome
 from codeact_kernel.worker import worker
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
     from IPython.core.interactiveshell import InteractiveShell
 
     from codeact_kernel.agent.loop import View
@@ -48,6 +50,12 @@ Fields: {var}, {In[3]}, {Out[3]}, {Err[3]} in a task are filled from the kernel.
 Settings: %config CodeAct; every option below has one."""
 
 
+HINT = (
+    "%codeact did not run: it must be awaited, which IPython does only at the top level of a cell with "
+    "%autoawait on. In an `async def`, write `await get_ipython().run_line_magic('codeact', TASK)`."
+)
+
+
 class Answer(str):
     """The answer of a task: a plain string that is shown once, under the cell, and not again as its result."""
 
@@ -55,6 +63,27 @@ class Answer(str):
 
     def _ipython_display_(self) -> None:
         """Show nothing: the view has shown it."""
+
+
+class Pending:
+    """What the magic returns: it must be awaited, and says so where IPython could not see to it."""
+
+    def __init__(self, work: Coroutine[Any, Any, Answer | None]) -> None:
+        self._work = work
+        self._awaited = False
+
+    def __await__(self) -> Generator[Any, Any, Answer | None]:
+        """Carry the task out."""
+        self._awaited = True
+        return self._work.__await__()
+
+    def __del__(self) -> None:
+        if not self._awaited:
+            self._work.close()
+            print(HINT)  # noqa: T201
+
+    def _ipython_display_(self) -> None:
+        """Show nothing: the hint comes when this is dropped."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -115,8 +144,8 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         args, task = split(text.strip())
         if args.help or task == "help":
             print(f"{USAGE}\n\n{_parser().format_help().strip()}")  # noqa: T201
-            return _nothing()
-        return self._dispatch(args, task)
+            return Pending(_nothing())
+        return Pending(self._dispatch(args, task))
 
     async def _dispatch(self, args: argparse.Namespace, task: str) -> Answer | None:
         """Do what was asked; every error of ours is one sentence, never a traceback."""
@@ -244,6 +273,7 @@ def load(shell: InteractiveShell) -> None:
     shell.register_magics(magics)  # type: ignore[no-untyped-call, unused-ignore]
     shell.configurables.append(magics.settings)
     awaiting.install(shell)
+    questions.install(shell)
     magics.history.attach()
 
 
@@ -254,6 +284,7 @@ def unload(shell: InteractiveShell) -> None:
         return
     magics.history.detach()
     awaiting.uninstall(shell)
+    questions.uninstall(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("codeact", None)
     if magics.settings in shell.configurables:
