@@ -27,7 +27,8 @@ def labels(code: str, *, cwd: str | None = None, names: Collection[str] = ()) ->
             is "overwrite" if the file is there now, "outside" if it is not in this folder.
         names: variables that a cell should not bind anew without being asked about ("rebind").
 
-    Never raises: a text that cannot be read is labelled "unknown". About 1 ms for a cell of 20 lines.
+    Never raises: a text that cannot be read is labelled "unknown". A cell of a dozen lines takes one to two
+    milliseconds of one core.
     """
     try:
         findings = Findings(Path.cwd() if cwd is None else Path(cwd))

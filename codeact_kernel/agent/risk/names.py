@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from codeact_kernel.agent.risk.tables import ALIASES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Binding: TypeAlias = tuple[ast.expr, bool]
 """A value that a name is bound to; True if the name is each element of it in turn (a loop)."""
@@ -34,18 +37,35 @@ _KEEPS_PATH = frozenset(
 _WRAPPERS = frozenset({"sorted", "list", "tuple", "set", "reversed"})
 _SAME_PATH_METHODS = frozenset({"resolve", "absolute", "expanduser", "as_posix", "strip"})
 _FORMAT_FIELD = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[sdfgxr]|\{[^{}]*\}")
+_BINDERS = frozenset(
+    {
+        ast.Import,
+        ast.ImportFrom,
+        ast.FunctionDef,
+        ast.AsyncFunctionDef,
+        ast.ClassDef,
+        ast.Assign,
+        ast.AnnAssign,
+        ast.NamedExpr,
+        ast.For,
+        ast.AsyncFor,
+        ast.comprehension,
+        ast.withitem,
+    }
+)
 
 
 class Names:
     """The names that a cell imports and binds, and what they mean."""
 
-    def __init__(self, tree: ast.AST) -> None:
+    def __init__(self, nodes: Iterable[ast.AST]) -> None:
         self.imports: dict[str, str] = {}
         self.stars: list[str] = []
         self.defined: set[str] = set()
         self.bound: dict[str, list[Binding]] = {}
-        for node in ast.walk(tree):
-            self._read(node)
+        for node in nodes:
+            if type(node) in _BINDERS:
+                self._read(node)
 
     def _read(self, node: ast.AST) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LONGEST_CELL = 50_000
 """Characters; a longer cell is not read, it is "unknown"."""
 DEEPEST_MAGIC = 3
+_READ = frozenset(
+    {ast.Call, ast.Attribute, ast.Name, ast.Subscript, ast.Compare, ast.Constant, ast.While, ast.For}
+)
 
 
 @functools.cache
@@ -37,7 +40,7 @@ class Scan:
         self.findings = findings
         self.add = findings.add
         self.protected = protected
-        self.names = Names(ast.Module([], []))
+        self.names = Names(())
         self.magics = Magics(findings, self._again)
         self.seen: set[ast.AST] = set()
         self.depth = 0
@@ -55,13 +58,15 @@ class Scan:
             detail = error.msg if isinstance(error, SyntaxError) else type(error).__name__
             self.add("unknown", f"{tables.UNREADABLE} as Python", [str(detail)])
             return
-        self.names = Names(tree)
+        nodes = list(ast.walk(tree))
+        self.names = Names(nodes)
         self._rebinds(tree)
         for statement in tree.body:
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Name):
                 self._autocall(statement.value.id)
-        for node in ast.walk(tree):
-            self._node(node)
+        for node in nodes:
+            if type(node) in _READ:
+                self._node(node)
 
     def _again(self, code: str) -> None:
         """Read a text inside the cell; its names are its own while it is read."""
