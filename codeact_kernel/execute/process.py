@@ -1,0 +1,236 @@
+"""A kernel process of our own and its channels: start, execute, interrupt, kill, clean up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from codeact_kernel.errors import ExecutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+START_SECONDS = 60.0
+DEATH_POLL_SECONDS = 0.2
+STRAGGLER_SECONDS = 2.0
+"""How long after the reply the idle message may be missing, or the other way round."""
+
+
+class KernelDeadError(Exception):
+    """The kernel's process ended; the message is one sentence."""
+
+
+def child_environment(extra: dict[str, str] | None) -> dict[str, str]:
+    """Return our environment without what looks like a secret, plus `extra`."""
+    kept = {name: value for name, value in os.environ.items() if not SECRETS.search(name)}
+    return {**kept, **(extra or {})}
+
+
+class KernelProcess:
+    """One kernel over jupyter_client, used from one asyncio loop. Nothing of it outlives `close`."""
+
+    def __init__(self, kernel_name: str, cwd: Path | None, env: dict[str, str] | None) -> None:
+        self._name = kernel_name
+        self._cwd = cwd
+        self._env = env
+        self._manager: Any = None
+        self._client: Any = None
+        self._context: Any = None
+        self._stderr: Any = None
+        self._group: int | None = None
+        self.info: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Start the process and wait until it answers.
+
+        Raises:
+            ExecutionError: there is no such kernel, or it does not come up within START_SECONDS.
+        """
+        import zmq.asyncio  # noqa: PLC0415 - import time
+        from jupyter_client.kernelspec import NoSuchKernel  # noqa: PLC0415 - import time
+        from jupyter_client.manager import AsyncKernelManager  # noqa: PLC0415 - import time
+
+        self._context = zmq.asyncio.Context()
+        self._context.rcvhwm = 0  # a subscriber with a full queue loses outputs without a word
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
+        self._manager = AsyncKernelManager(kernel_name=self._name, context=self._context)
+        try:
+            await self._manager.start_kernel(
+                cwd=None if self._cwd is None else str(self._cwd),
+                env=child_environment(self._env),
+                stdout=subprocess.DEVNULL,
+                stderr=self._stderr,
+            )
+            self._group = getattr(self._manager.provisioner, "pgid", None)
+            self._client = self._manager.client()
+            self._client.start_channels(hb=False)
+            await self._hello()
+        except NoSuchKernel:
+            await self.close()
+            raise ExecutionError(
+                f"There is no kernel named {self._name!r}; `jupyter kernelspec list` shows the installed ones."
+            ) from None
+        except (RuntimeError, OSError) as error:
+            reason = self._last_words() or str(error)
+            await self.close()
+            raise ExecutionError(f"The kernel {self._name!r} did not start: {reason}") from None
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _hello(self) -> None:
+        """Ask for kernel_info until the reply and something on IOPub came: then both channels are open."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + START_SECONDS
+        while loop.time() < deadline:
+            if not await self.alive():
+                raise RuntimeError("its process ended at once")
+            self._client.kernel_info()
+            if not await self._client.shell_channel.socket.poll(1000):
+                continue
+            reply = await self._client.get_shell_msg(timeout=1)
+            if reply["msg_type"] == "kernel_info_reply" and await self._client.iopub_channel.socket.poll(200):
+                self.info = reply["content"]
+                return
+        raise RuntimeError(f"it did not answer within {START_SECONDS:.0f} s")
+
+    async def alive(self) -> bool:
+        """Say whether the process runs."""
+        return bool(self._manager is not None and await self._manager.is_alive())
+
+    async def execute(
+        self,
+        content: dict[str, Any],
+        *,
+        on_message: Callable[[str, dict[str, Any]], None],
+        on_input: Callable[[dict[str, Any]], Awaitable[str]] | None = None,
+        late: str | None = None,
+    ) -> tuple[str, dict[str, Any]]:
+        """Send an execute_request and wait for its reply *and* idle; return its id and the reply's content.
+
+        `on_message(type, content)` sees its IOPub messages, and those of the request `late`, which may still
+        dribble in. A reply that never comes (an interrupt hit the kernel itself) is {"status": "abandoned"}.
+
+        Raises:
+            KernelDeadError: the process ended.
+        """
+        request = self._client.session.msg("execute_request", content)
+        ident: str = request["header"]["msg_id"]
+        self._client.shell_channel.send(request)
+        reply = asyncio.create_task(self._reply(ident))
+        idle = asyncio.create_task(self._listen({ident, late}, ident, on_message))
+        death = asyncio.create_task(self._death())
+        helpers = [asyncio.create_task(self._answer(ident, on_input))] if on_input is not None else []
+        try:
+            await asyncio.wait({reply, idle, death}, return_when=asyncio.FIRST_COMPLETED)
+            if not death.done():
+                await self._stragglers(reply, idle, death)
+            if death.done():
+                await asyncio.wait({idle}, timeout=0.3)
+                raise KernelDeadError(death.result())
+            return ident, reply.result() if reply.done() else {"status": "abandoned"}
+        finally:
+            for task in (reply, idle, death, *helpers):
+                task.cancel()
+            await asyncio.gather(reply, idle, death, *helpers, return_exceptions=True)
+
+    async def _stragglers(
+        self, reply: asyncio.Task[Any], idle: asyncio.Task[Any], death: asyncio.Task[Any]
+    ) -> None:
+        """Wait for the second of reply and idle. Idle may come long after the reply behind many outputs."""
+        while not (reply.done() and idle.done()) and not death.done():
+            seen = self._heard
+            pending: set[asyncio.Task[Any]] = {task for task in (reply, idle, death) if not task.done()}
+            done, _ = await asyncio.wait(pending, timeout=STRAGGLER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if not done and self._heard == seen:
+                return
+
+    _heard = 0
+
+    async def _reply(self, ident: str) -> dict[str, Any]:
+        while True:
+            message = await self._client.get_shell_msg()
+            if message["parent_header"].get("msg_id") == ident:
+                content: dict[str, Any] = message["content"]
+                return content
+
+    async def _listen(
+        self, accepted: set[str | None], ident: str, on_message: Callable[[str, dict[str, Any]], None]
+    ) -> None:
+        while True:
+            message = await self._client.get_iopub_msg()
+            self._heard += 1
+            parent = message["parent_header"].get("msg_id")
+            if parent not in accepted:
+                continue
+            kind, content = message["header"]["msg_type"], message["content"]
+            if kind != "status":
+                on_message(kind, content)
+            elif parent == ident and content.get("execution_state") == "idle":
+                return
+
+    async def _answer(self, ident: str, on_input: Callable[[dict[str, Any]], Awaitable[str]]) -> None:
+        while True:
+            message = await self._client.get_stdin_msg()
+            if message["header"]["msg_type"] != "input_request":
+                continue
+            if message["parent_header"].get("msg_id") == ident:
+                self._client.input(await on_input(message["content"]))
+
+    async def _death(self) -> str:
+        """Return, once the process has ended, a sentence that says so."""
+        while await self.alive():  # noqa: ASYNC110 - a process cannot be awaited without a thread
+            await asyncio.sleep(DEATH_POLL_SECONDS)
+        return self.obituary()
+
+    def obituary(self) -> str:
+        """Return the sentence for a dead kernel."""
+        process = getattr(getattr(self._manager, "provisioner", None), "process", None)
+        code = getattr(process, "returncode", None)
+        how = ""
+        if isinstance(code, int):
+            how = f" (exit code {code})" if code >= 0 else f" (signal {-code})"
+        return f"The kernel process ended{how}; its variables are lost, start a new kernel to go on."
+
+    async def interrupt(self) -> None:
+        """Send the kernel its interrupt; a kernel that is gone is no error."""
+        if await self.alive():
+            with contextlib.suppress(RuntimeError, OSError):
+                await self._manager.interrupt_kernel()
+
+    async def kill(self) -> None:
+        """End the process and its children at once."""
+        if self._group is not None and hasattr(os, "killpg") and self._group != os.getpgid(0):
+            with contextlib.suppress(OSError):
+                os.killpg(self._group, signal.SIGKILL)
+        elif self._manager is not None and self._manager.has_kernel:
+            await self._manager.provisioner.kill()
+
+    async def close(self) -> None:
+        """End the process, its children, channels and files. May be called again."""
+        manager, client, context, stderr = self._manager, self._client, self._context, self._stderr
+        if client is not None:
+            client.stop_channels()
+        if manager is not None and manager.has_kernel:
+            await self.kill()
+            with contextlib.suppress(RuntimeError, OSError):
+                await manager.shutdown_kernel(now=True)
+        if context is not None:
+            context.destroy(linger=0)
+        if stderr is not None:
+            stderr.close()
+        self._manager = self._client = self._context = self._stderr = self._group = None
+
+    def _last_words(self) -> str:
+        """Return the last line that the process wrote to its stderr."""
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""

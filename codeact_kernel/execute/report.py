@@ -1,0 +1,40 @@
+"""The probe's report (agent/probe.py) as values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from codeact_kernel.types import ErrorReport, NameInfo, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def snapshot_of(report: Mapping[str, Any]) -> Snapshot:
+    """Return the namespace part of a report."""
+    return Snapshot(
+        names={name: NameInfo(*map(str, entry[:3])) for name, entry in report.get("names", {}).items()},
+        files={name: int(size) for name, size in report.get("files", {}).items()},
+        cwd=str(report.get("cwd", "")),
+        modules=tuple(map(str, report.get("modules", ()))),
+        functions=tuple(map(str, report.get("functions", ()))),
+    )
+
+
+def error_of(report: Mapping[str, Any]) -> ErrorReport | None:
+    """Return the error part of a report, None where the cell had no error."""
+    error = report.get("error")
+    if not error:
+        return None
+    return ErrorReport(
+        ename=str(error["ename"]),
+        evalue=str(error["evalue"]),
+        frames=tuple((str(where), int(line or 0), str(source)) for where, line, source in error.get("frames", ())),
+        hints=tuple(map(str, error.get("hints", ()))),
+    )
+
+
+def result_of(report: Mapping[str, Any]) -> str | None:
+    """Return the summary of the cell's last expression, None where there was none."""
+    result = report.get("result")
+    return None if result is None else str(result)

@@ -1,0 +1,362 @@
+"""Runs the agent's cells in the shell the user is sitting at, while a magic's cell waits for the agent.
+
+The magic's coroutine awaits `serve` on the shell's main loop; the agent, in its own thread, awaits `run` and
+`inspect`. What a kernel and a terminal have in common is here; how outputs are seen is in live.py and terminal.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import concurrent.futures
+import contextlib
+import io
+import platform
+import sys
+import threading
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from codeact_kernel.agent import probe
+from codeact_kernel.errors import BusyError, ExecutionError
+from codeact_kernel.execute.capture import OutputReducer
+from codeact_kernel.execute.interrupt import CELL_CODE, SigintGuard, refuse_exit
+from codeact_kernel.execute.report import error_of, result_of, snapshot_of
+from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from contextvars import Context
+
+    from codeact_kernel.execute.capture import Capture
+
+T = TypeVar("T")
+HARD_SECONDS = 0.5
+"""How long a cell may take to end after the second interrupt before the magic returns without it."""
+PERSIST_SECONDS = 1.5
+"""A cell that swallowed its interrupt after a timeout is interrupted again this often."""
+
+
+@dataclass(slots=True)
+class _Request:
+    work: Callable[[], Coroutine[Any, Any, Any]]
+    future: concurrent.futures.Future[Any]
+
+
+@dataclass(slots=True)
+class _Serving:
+    loop: asyncio.AbstractEventLoop
+    queue: asyncio.Queue[_Request | None]
+    context: Context
+    post_context: Context
+    guard: SigintGuard
+    hard: asyncio.Future[None]
+    capture: Capture | None = None
+
+
+class ServingExecutor:
+    """The Executor protocol for a shell that is in this process; see LiveExecutor and TerminalExecutor."""
+
+    def __init__(self, shell: Any, *, on_interrupt: Callable[[], None]) -> None:
+        self._shell = shell
+        self._on_interrupt = on_interrupt
+        self._serving: _Serving | None = None
+        self._lock = threading.Lock()
+
+    # -- on the shell's main loop ------------------------------------------------------------------------------
+    async def serve(self, work: concurrent.futures.Future[T]) -> T:
+        """Run the agent's cells until `work` is done; return its result or raise its exception.
+
+        Must be awaited on the main thread, by the magic's own coroutine: outputs go to the cell of the magic.
+        SIGINT is ours meanwhile: the first one calls `on_interrupt` and ends the running cell, the second one
+        raises KeyboardInterrupt here whatever the cell does. The handler from before comes back.
+
+        Raises:
+            ExecutionError: not on the main thread.
+            BusyError: this executor serves already.
+            KeyboardInterrupt: the user interrupted twice.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            raise ExecutionError("The agent works in the kernel's main shell only; run this cell there.")
+        loop = asyncio.get_running_loop()
+        hard: asyncio.Future[None] = loop.create_future()
+        codes = frozenset({ServingExecutor._run_code.__code__, ServingExecutor._look.__code__})
+
+        def on_hard() -> None:
+            loop.call_soon_threadsafe(_resolve, hard)
+
+        guard = SigintGuard(loop, codes, self._on_interrupt, on_hard)
+        serving = _Serving(loop, asyncio.Queue(), copy_context(), copy_context(), guard, hard)
+        with self._lock:
+            if self._serving is not None:
+                raise BusyError("The agent is at work in this kernel; wait for it or interrupt it first.")
+            self._serving = serving
+        try:
+            with guard:
+                work.add_done_callback(lambda _: _wake(serving))
+                await self._answer(serving)
+        finally:
+            with self._lock:
+                self._serving = None
+            _refuse(serving.queue)
+        return work.result()
+
+    async def _answer(self, serving: _Serving) -> None:
+        """Carry out requests until None comes."""
+        while True:
+            request = await _unless(serving.hard, serving.loop.create_task(serving.queue.get()))
+            if request is None:
+                return
+            task = serving.loop.create_task(request.work(), context=serving.context)
+            try:
+                request.future.set_result(await _unless(serving.hard, task))
+            except BaseException as error:
+                if not request.future.done():
+                    request.future.set_exception(ExecutionError("The cell was left behind after two interrupts."))
+                if serving.hard.done() or not isinstance(error, Exception):
+                    raise
+
+    async def _step(self, serving: _Serving, code: str, outcome: _Outcome) -> Execution:
+        """Run one cell; always returns."""
+        CELL_CODE.set(True)
+        started = now()
+        reducer = OutputReducer()
+        serving.guard.struck = False
+        task = asyncio.current_task()
+        assert task is not None
+        failure: BaseException | None = None
+        count: int | None = None
+        report: dict[str, Any] = {}
+        stdin: list[dict[str, str]] = []
+        with self._capture(reducer) as capture, self._order_kept(serving, stdin):
+            serving.capture = capture
+            try:
+                with serving.guard.striker.cell(task):
+                    result = await self._run_code(code)
+                count, failure = result.execution_count, result.error_before_exec or result.error_in_exec
+            except BaseException as error:  # an interrupt that fell between two stretches of the user's code
+                failure = error
+            struck = serving.guard.struck
+            with contextlib.suppress(BaseException), serving.guard.striker.cell(task):
+                report = self._look(count, failure)
+            serving.capture = None
+        return Execution(
+            status=_status(failure, struck=struck, why=outcome.why),
+            outputs=reducer.outputs(),
+            execution_count=count,
+            started=started,
+            finished=now(),
+            error=error_of(report) or _plain_error(failure),
+            result=result_of(report),
+            snapshot=snapshot_of(report) if report else None,
+            stdin=tuple(stdin),
+        )
+
+    async def _run_code(self, code: str) -> Any:
+        """Run a cell as ipykernel would, inline figures included; returns IPython's ExecutionResult."""
+        shell = self._shell
+        problem: Any = None
+        try:
+            transformed = shell.transform_cell(code)
+        except Exception:
+            transformed, problem = code, sys.exc_info()
+        try:
+            result = await shell.run_cell_async(
+                code, store_history=True, transformed_cell=transformed, preprocessing_exc_tuple=problem
+            )
+        finally:
+            shell.events.trigger("post_execute")
+        shell.events.trigger("post_run_cell", result)
+        return result
+
+    def _look(self, count: int | None, failure: BaseException | None) -> dict[str, Any]:
+        """Return the probe's report; {} when it was interrupted. What user objects print meanwhile is dropped."""
+        shell = self._shell
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                return probe.report(
+                    shell.user_ns, hidden=set(shell.user_ns_hidden), execution_count=count, error=failure
+                )
+        except BaseException:
+            return {}
+
+    @contextlib.contextmanager
+    def _order_kept(self, serving: _Serving, stdin: list[dict[str, str]]) -> Iterator[None]:
+        """Leave the shell usable whatever the cell does to streams, exit, input and signals."""
+        shell = self._shell
+        streams = sys.stdin, sys.stdout, sys.stderr
+        threads = [getattr(stream, "pub_thread", None) for stream in streams]
+        ask, asks = builtins.input, _recorder(builtins.input, stdin)
+        outer = shell.displayhook.exec_result
+        shell.ask_exit = refuse_exit
+        builtins.input = asks  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            if builtins.input is asks:
+                builtins.input = ask
+            del shell.ask_exit
+            shell.displayhook.exec_result = outer
+            sys.stdin, sys.stdout, sys.stderr = streams
+            for stream, thread in zip(streams, threads, strict=True):
+                if thread is not None and getattr(stream, "pub_thread", thread) is None:
+                    stream.pub_thread = thread  # type: ignore[union-attr]  # the cell closed an OutStream
+            serving.guard.reinstall()
+
+    def _capture(self, reducer: OutputReducer) -> Any:
+        """Return the context manager that feeds the reducer while a cell runs."""
+        raise NotImplementedError
+
+    # -- on the agent's loop -----------------------------------------------------------------------------------
+    async def run(self, code: str, *, timeout: float | None = None) -> Execution:
+        """Run one cell in the user's shell; see `execute.base.Executor`.
+
+        A cell that swallows the interrupt after its timeout is interrupted again and again: the user's kernel is
+        never killed.
+
+        Raises:
+            ExecutionError: no magic is waiting (`serve`) that could run it.
+        """
+        serving, outcome = self._waiting(), _Outcome()
+        future = asyncio.wrap_future(_submit(serving, lambda: self._step(serving, code, outcome)))
+        try:
+            done, _ = await asyncio.wait({future}, timeout=timeout)
+            while not done:
+                outcome.why = "timeout"
+                serving.guard.strike_cell()
+                done, _ = await asyncio.wait({future}, timeout=PERSIST_SECONDS)
+        except asyncio.CancelledError:
+            serving.guard.strike_cell()
+            raise
+        try:
+            execution: Execution = future.result()
+        except ExecutionError as error:
+            return Execution(status="interrupted", error=ErrorReport("KeyboardInterrupt", str(error)))
+        return execution
+
+    async def inspect(self) -> Snapshot:
+        """Return the namespace as it is now.
+
+        Raises:
+            ExecutionError: no magic is waiting (`serve`).
+        """
+        serving = self._waiting()
+
+        async def look() -> dict[str, Any]:
+            return self._look(None, None)
+
+        return snapshot_of(await asyncio.wrap_future(_submit(serving, look)))
+
+    async def interrupt(self) -> None:
+        """Interrupt the running cell, if there is one; from any loop of any thread. Does not call on_interrupt."""
+        serving = self._serving
+        if serving is not None:
+            serving.guard.strike_cell()
+
+    def post(self, action: Callable[[], object]) -> bool:
+        """Run a callable soon on the main loop, in the context of the magic's cell; from any thread.
+
+        What it displays is not part of a cell's outputs. Runs at once while a cell awaits, otherwise after its
+        synchronous stretch. Returns False, and drops it, when no magic is waiting.
+        """
+        serving = self._serving
+        if serving is None:
+            return False
+
+        def act() -> None:
+            capture = serving.capture
+            with capture.muted() if capture is not None else contextlib.nullcontext():
+                action()
+
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+            serving.loop.call_soon_threadsafe(act, context=serving.post_context)
+            return True
+        return False
+
+    def describe(self) -> dict[str, Any]:
+        """Return the `kernel` entry of an episode's header."""
+        import IPython  # noqa: PLC0415 - import time
+
+        return {
+            "name": "python3",
+            "implementation_version": IPython.__version__,
+            "language_version": platform.python_version(),
+        }
+
+    async def close(self) -> None:
+        """Interrupt what still runs; the shell is the user's and stays."""
+        await self.interrupt()
+
+    def _waiting(self) -> _Serving:
+        serving = self._serving
+        if serving is None:
+            raise ExecutionError("No %codeact cell is waiting in the kernel any more; run the task again.")
+        return serving
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """Why a cell was ended, if we ended it."""
+
+    why: ExecutionStatus = "interrupted"
+
+
+def _submit(serving: _Serving, work: Callable[[], Coroutine[Any, Any, Any]]) -> concurrent.futures.Future[Any]:
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    future.set_running_or_notify_cancel()
+    serving.loop.call_soon_threadsafe(serving.queue.put_nowait, _Request(work, future))
+    return future
+
+
+def _wake(serving: _Serving) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+        serving.loop.call_soon_threadsafe(serving.queue.put_nowait, None)
+
+
+def _refuse(queue: asyncio.Queue[_Request | None]) -> None:
+    while not queue.empty():
+        request = queue.get_nowait()
+        if request is not None:
+            request.future.set_exception(ExecutionError("The %codeact cell has ended; run the task again."))
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def _unless(hard: asyncio.Future[None], task: asyncio.Task[T]) -> T:
+    """Await a task; after a hard interrupt cancel it, give it HARD_SECONDS and raise KeyboardInterrupt."""
+    try:
+        await asyncio.wait(cast("set[asyncio.Future[Any]]", {task, hard}), return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if hard.done():
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=HARD_SECONDS)
+        raise KeyboardInterrupt
+    return task.result()
+
+
+def _status(failure: BaseException | None, *, struck: bool, why: ExecutionStatus) -> ExecutionStatus:
+    if failure is None:
+        return "ok"
+    return why if struck else "error"
+
+
+def _plain_error(failure: BaseException | None) -> ErrorReport | None:
+    return None if failure is None else ErrorReport(type(failure).__name__, str(failure))
+
+
+def _recorder(ask: Callable[[object], str], stdin: list[dict[str, str]]) -> Callable[[object], str]:
+    """Return an `input` that notes prompts and answers."""
+
+    def asks(prompt: object = "", /) -> str:
+        answer = ask(prompt)
+        stdin.append({"prompt": str(prompt), "answer": answer})
+        return answer
+
+    return asks
