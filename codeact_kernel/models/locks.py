@@ -26,7 +26,7 @@ else:
 
 
 def try_lock(path: Path) -> IO[bytes] | None:
-    """Take the lock `path` now; return the open file that holds it (close it to let go), or None if it is taken."""
+    """Take the lock `path`; return the open file that holds it (closing it lets go), or None if it is taken."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = path.open("ab")
     try:

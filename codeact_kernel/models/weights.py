@@ -34,7 +34,7 @@ SPARE_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One model of the catalog. `bytes` and `sha256` are of the whole file; `hub` is its publisher's repository."""
+    """One model of the catalog. `bytes` and `sha256` are of the whole file, `hub` is its publisher's."""
 
     name: str
     file: str
@@ -191,14 +191,14 @@ def fetch(
     except TimeoutError:
         raise WeightsError(f"Another process is pulling {entry.name}; wait until it is done.") from None
     except OSError as error:
-        raise WeightsError(f"The weights cannot be written to {target.parent}: {error.strerror or error}.") from None
+        raise WeightsError(
+            f"The weights cannot be written to {target.parent}: {error.strerror or error}."
+        ) from None
     report(origins.Progress(entry.bytes, entry.bytes, "done"))
     return target
 
 
-def _fetch(
-    entry: Entry, target: Path, report: Callable[[origins.Progress], None], sources: Sequence[str]
-) -> None:
+def _fetch(entry: Entry, target: Path, report: Callable[[origins.Progress], None], sources: Sequence[str]) -> None:
     partial = target.with_suffix(".partial")
     partial.mkdir(exist_ok=True)
     _check_space(entry, partial)
