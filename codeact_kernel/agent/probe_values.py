@@ -265,7 +265,7 @@ def result_of(value: Any, deadline: float) -> str | None:
         size = base.__len__(value)
         return f"{label_of(type(value))} of {size:,}: {plain(value, 400, 4)}"[:3000]
     if base is not None or harmless(value):
-        return f"{label_of(type(value))}: {plain(value, 2000)}"
+        return f"{plain(value, 2000)} ({label_of(type(value))})"
     return None
 
 
