@@ -38,26 +38,24 @@ EXTENSION = {"magics"}
 PROTOCOLS = {("agent.loop", "models.base"), ("agent.loop", "execute.base")}
 """The two small protocols that the loop takes its model and its executor by."""
 MOST_LINES, MOST_FUNCTION_LINES = 400, 60
-HEAVY = set(
-    [
-        "torch",
-        "transformers",
-        "openai",
-        "anthropic",
-        "httpx",
-        "xllamacpp",
-        "ray",
-        "pandas",
-        "numpy",
-        "matplotlib",
-        "nbformat",
-        "jsonschema",
-        "rich",
-        "huggingface_hub",
-        "jupyter_client",
-        "ipywidgets",
-    ]
-)
+HEAVY = {
+    "torch",
+    "transformers",
+    "openai",
+    "anthropic",
+    "httpx",
+    "xllamacpp",
+    "ray",
+    "pandas",
+    "numpy",
+    "matplotlib",
+    "nbformat",
+    "jsonschema",
+    "rich",
+    "huggingface_hub",
+    "jupyter_client",
+    "ipywidgets",
+}
 COSTS_MS = 100
 
 
