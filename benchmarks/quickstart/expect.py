@@ -61,7 +61,9 @@ class Number:
         return abs(number - self.value) <= self.tol * (1 + 1e-9)
 
     def explains(self, number: float) -> bool:
-        """Say whether a number is the right one, a rounding of it, or a fact."""
+        """Say whether a number is the right one, a rounding of it that is not wrong for sure, or a fact."""
+        if any(abs(number - wrong) <= self.tol for wrong in self.wrong):
+            return False
         rounded = any(number == round(self.value, digits) for digits in range(5))
         return self.holds(number) or rounded or any(abs(number - fact) <= 0.005 for fact in self.facts)
 

@@ -93,6 +93,9 @@ def filter_top() -> Task:
         }
         for i, price in enumerate(prices)
     ]
+    # Cheaper houses that miss one condition each, so that a forgotten condition shows.
+    rows[17] |= {"city": "Leeds", "bedrooms": 2, "price": 109_500}
+    rows[58] |= {"city": "York", "bedrooms": 4, "price": 98_500}
     fit: list[Row] = [row for row in rows if row["city"] == "Leeds" and row["bedrooms"] >= 3]
     best = min(fit, key=lambda row: row["price"])
     cheapest = min(rows, key=lambda row: row["price"])
