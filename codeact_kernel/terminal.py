@@ -30,10 +30,13 @@ def render(text: str) -> str:
     """
     if not _CONTROL.search(text):
         return text
-    return "\n".join(_line(line) if _CONTROL.search(line) else line for line in text.split("\n"))
+    return "\n".join(map(_line, text.split("\n")))
 
 
 def _line(line: str) -> str:
+    line = line.rstrip("\r")
+    if not _CONTROL.search(line):
+        return line
     shown: list[str] = []
     column = 0
     for match in _PIECE.finditer(line):
