@@ -194,11 +194,13 @@ class TestReadingAnswers:
             ("North, South and East", {"North", "South", "East"}),
             ("north west is it", {"North West"}),
             ("Northern lights", set()),
+            ("North lost 42, while South lost 30.", {"North"}),
+            ("While South lost 42, it may be wrong.", {"South"}),
             ("North lost more than South. East lost most.", {"North", "East"}),
         ],
     )
     def test_names(self, text, claimed):
-        candidates = {name: (name,) for name in ("North", "South", "East", "North West")}
+        candidates = {name: (name,) for name in ("North", "South", "East", "North West", "May")}
         assert {one.name for one in mentions(text, candidates) if one.claimed} == claimed
 
     def test_a_compared_figure_is_no_contradiction(self, tmp_path):

@@ -39,13 +39,14 @@ _ORDINALS = {"st", "nd", "rd", "th"}
 _WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 # A name after one of these is compared with, not claimed: "North, ahead of South".
 _DISMISSAL = re.compile(
-    r"\b(?:than|followed(?: closely)? by|ahead of|before|after|compared (?:with|to)|versus|vs\.?|not|nor|unlike|"
-    r"rather than|instead of|over|beats?|beating|second(?: is| was| comes| came)?|runner-up(?: is| was)?|"
-    r"while|whereas|although)\W+(?:(?:the|in|for|at|of|on|only|just|even|by)\W+){0,2}$",
+    r"(?:\b(?:than|followed(?: closely)? by|ahead of|before|after|compared (?:with|to)|versus|vs\.?|not|nor|"
+    r"unlike|rather than|instead of|beats?|beating|second(?: is| was| comes| came)?|runner-up(?: is| was)?)|"
+    r"\S (?:while|whereas|although))\W+(?:(?:the|in|for|at|of|on|only|just|even|by)\W+){0,2}$",
     re.IGNORECASE,
 )
 _GLUE = re.compile(r"(?:[\s,;:()*`'\"/%$€-]|\d[\d,.]*|\band\b|\bor\b|\bthen\b|\bwith\b)*")
 _REACH = 25
+_ALSO_WORDS = {"may"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def mentions(text: str, candidates: Mapping[str, Iterable[str]]) -> list[Mention
     """Return where the candidates (name -> spellings) stand in a text as whole words, capitals aside.
 
     A longer spelling hides a shorter one inside it. A mention is not claimed when the words before it set it
-    aside ("not X", "ahead of X"), or when it goes on a list that began so.
+    aside ("not X", "ahead of X"), or when it goes on a list that began so. A month is no helping verb: may.
     """
     spelled = {spelling.lower(): name for name, spellings in candidates.items() for spelling in spellings}
     ordered = sorted(spelled, key=len, reverse=True)
@@ -115,6 +116,8 @@ def mentions(text: str, candidates: Mapping[str, Iterable[str]]) -> list[Mention
     )
     found: list[Mention] = []
     for match in pattern.finditer(text):
+        if match.group() in _ALSO_WORDS:
+            continue
         name = spelled.get(re.sub(r"[\s_-]+", " ", match.group().lower()), spelled.get(match.group().lower(), ""))
         clause = re.split(r"[.!?;\n](?=\s|$)", text[: match.start()])[-1].rstrip("`'\"*( ") + " "
         claimed = not _DISMISSAL.search(clause)

@@ -46,7 +46,7 @@ def dates_month() -> Task:
         (PANDAS,),
         (
             Name(best, {**spellings, "May": ("2024-05",)}),
-            Number(counts[best], 0, (*others(counts, best), len(rows)), (MONTHS.index(best) + 1,)),
+            Number(counts[best], 0, others(counts, best), (len(rows), MONTHS.index(best) + 1)),
         ),
         Play(
             "opened = pd.to_datetime(pd.read_csv('tickets.csv')['opened'])\n"
@@ -127,7 +127,7 @@ def strings() -> Task:
         "spaces.",
         {"survey.csv": table(rows)},
         (PANDAS,),
-        (Number(value, 0, (exact, stripped, lowered, *others(counts, "Berlin"), len(rows))),),
+        (Number(value, 0, (exact, stripped, lowered, *others(counts, "Berlin")), (len(rows),)),),
         Play(
             "city = pd.read_csv('survey.csv')['city'].str.strip().str.lower()\nprint((city == 'berlin').sum())",
             f"{value} people live in Berlin.",
@@ -161,7 +161,7 @@ def missing_most() -> Task:
         (PANDAS, "readings = pd.read_csv('readings.csv')\nreadings.shape"),
         (
             Name(best, names(["hour", *shares])),
-            Number(counts[best], 0, (*others(counts, best), sum(counts.values()), len(rows) - counts[best])),
+            Number(counts[best], 0, others(counts, best), (sum(counts.values()), len(rows) - counts[best])),
         ),
         Play(
             "missing = readings.isna().sum()\nprint(missing.idxmax(), missing.max())",

@@ -38,7 +38,7 @@ def text() -> Task:
         (),
         (
             Name(best, names(services)),
-            Number(value, 0, (*others(levels, "ERROR"), len(lines)), tuple(counts.values())),
+            Number(value, 0, others(levels, "ERROR"), (*counts.values(), len(lines))),
         ),
         Play(
             "from collections import Counter\n"
@@ -79,7 +79,7 @@ def json_read() -> Task:
         "library.json lists books, each with its copies. How many copies of the branch Harbour are out on loan?",
         {"library.json": json.dumps({"books": books}, indent=1).encode()},
         (),
-        (Number(value, 0, (counts["Harbour"], titles, loaned, len(copies)), (len(books),)),),
+        (Number(value, 0, (counts["Harbour"], titles, loaned), (len(books), len(copies))),),
         Play(
             "import json\nbooks = json.load(open('library.json'))['books']\n"
             "print(sum(c['branch'] == 'Harbour' and c['loaned'] for b in books for c in b['copies']))",
@@ -121,7 +121,7 @@ def sqlite() -> Task:
         ("import sqlite3",),
         (
             Name(best, {name: (f"{name}s",) for name in products}),
-            Number(sums[best], 0, (*others(sums, best), sum(sums.values()), len(sales)), (numbers[best],)),
+            Number(sums[best], 0, others(sums, best), (sum(sums.values()), len(sales), numbers[best])),
         ),
         Play(
             "connection = sqlite3.connect('shop.db')\n"
@@ -185,7 +185,7 @@ def regex() -> Task:
         "digits, like QX-1234.",
         {"notes.txt": ("\n".join(lines) + "\n").encode()},
         (),
-        (Number(value, 0, (len(used), len(lines), len(codes))),),
+        (Number(value, 0, (len(used), len(used) - value), (len(lines),)),),
         Play(
             "import re\nprint(len(set(re.findall(r'\\b[A-Z]{2}-\\d{4}\\b', open('notes.txt').read()))))",
             f"There are {value} different order codes in notes.txt.",

@@ -33,7 +33,7 @@ def aggregate() -> Task:
         (PANDAS,),
         (
             Name(best, names(stores)),
-            Number(sums[best], 1, (*others(sums, best), *counts.values(), sum(sums.values()))),
+            Number(sums[best], 1, (*others(sums, best), *counts.values()), (sum(sums.values()),)),
         ),
         Play(
             "sums = pd.read_csv('sales.csv').groupby('store')['revenue'].sum()\n"
@@ -69,7 +69,7 @@ def filter_count() -> Task:
         "How many of the flights in `flights` left from Oslo more than 30 minutes late?",
         {"flights.csv": table(rows)},
         (PANDAS, "flights = pd.read_csv('flights.csv')\nflights.head()"),
-        (Number(value, 0, (len(late), all_oslo, loose, len(rows))),),
+        (Number(value, 0, (len(late), all_oslo, loose), (len(rows),)),),
         Play(
             "print(((flights['origin'] == 'Oslo') & (flights['delay_min'] > 30)).sum())",
             f"{value} flights left from Oslo more than 30 minutes late.",
@@ -160,11 +160,7 @@ def join_sum() -> Task:
         "garden? Give it to two decimals.",
         {"orders.csv": table(orders), "products.csv": table(products)},
         (PANDAS,),
-        (
-            Number(
-                value, 0.0051, (*others(sums, "garden", 2), pieces, round(single, 2), round(sum(sums.values()), 2))
-            ),
-        ),
+        (Number(value, 0.0051, (*others(sums, "garden", 2), pieces, round(single, 2)), (sum(sums.values()),)),),
         Play(
             "both = pd.read_csv('orders.csv').merge(pd.read_csv('products.csv'), on='product_id')\n"
             "garden = both[both['category'] == 'garden']\n"
@@ -203,7 +199,7 @@ def join_unmatched() -> Task:
         "How many orders in `orders` have a customer_id that is not in `customers`?",
         {"orders.csv": table(orders), "customers.csv": table(customers)},
         (PANDAS, "orders = pd.read_csv('orders.csv')\ncustomers = pd.read_csv('customers.csv')"),
-        (Number(len(lost), 0, (kinds, len(orders) - len(lost), len(orders), len(known))),),
+        (Number(len(lost), 0, (kinds, len(orders) - len(lost)), (len(orders), len(known))),),
         Play(
             "print((~orders['customer_id'].isin(customers['customer_id'])).sum())",
             f"{len(lost)} orders have a customer_id that is not in customers.",

@@ -40,7 +40,7 @@ def dates_weekday() -> Task:
         (PANDAS,),
         (
             Name(best, {weekday: (weekday[:3], f"{weekday}s") for weekday in counts}),
-            Number(counts[best], 0, (*others(counts, best), len(rows)), (3, 4)),
+            Number(counts[best], 0, others(counts, best), (len(rows), 3, 4)),
         ),
         Play(
             "started = pd.to_datetime(pd.read_csv('rides.csv')['started'])\n"
@@ -116,7 +116,7 @@ def strings() -> Task:
         "spaces and capitals.",
         {"icecream.csv": table(rows)},
         (PANDAS,),
-        (Number(value, 0, (exact, stripped, lowered, *others(counts, "Lemon"), len(rows))),),
+        (Number(value, 0, (exact, stripped, lowered, *others(counts, "Lemon")), (len(rows),)),),
         Play(
             "flavour = pd.read_csv('icecream.csv')['flavour'].str.strip().str.lower()\n"
             "print((flavour == 'lemon').sum())",
@@ -154,7 +154,7 @@ def missing_most() -> Task:
         (PANDAS, "visits = pd.read_csv('visits.csv')\nvisits.shape"),
         (
             Name(best, names(["visit", *shares])),
-            Number(counts[best], 0, (*others(counts, best), sum(counts.values()), len(rows) - counts[best])),
+            Number(counts[best], 0, others(counts, best), (sum(counts.values()), len(rows) - counts[best])),
         ),
         Play(
             "missing = visits.isna().sum()\nprint(missing.idxmax(), missing.max())",

@@ -37,7 +37,7 @@ def text() -> Task:
         (),
         (
             Name(best, names(pages)),
-            Number(value, 0, (*others(codes, "404"), len(lines)), tuple(counts.values())),
+            Number(value, 0, others(codes, "404"), (*counts.values(), len(lines))),
         ),
         Play(
             "from collections import Counter\n"
@@ -75,7 +75,7 @@ def json_read() -> Task:
         "company.json lists teams, each with its members. How many members with the role tester work remote?",
         {"company.json": json.dumps({"teams": teams}, indent=1).encode()},
         (),
-        (Number(value, 0, (testers, remote, len(people)), (len(teams),)),),
+        (Number(value, 0, (testers, remote), (len(teams), len(people))),),
         Play(
             "import json\nteams = json.load(open('company.json'))['teams']\n"
             "print(sum(m['role'] == 'tester' and m['remote'] for t in teams for m in t['members']))",
@@ -117,7 +117,7 @@ def sqlite() -> Task:
         ("import sqlite3",),
         (
             Name(best, names(teachers)),
-            Number(sums[best], 0, (*others(sums, best), sum(sums.values()), len(lessons)), (numbers[best],)),
+            Number(sums[best], 0, others(sums, best), (sum(sums.values()), len(lessons), numbers[best])),
         ),
         Play(
             "connection = sqlite3.connect('school.db')\n"
@@ -179,7 +179,7 @@ def regex() -> Task:
         "How many different e-mail addresses that end in @north.org are in messages.txt?",
         {"messages.txt": ("\n".join(lines) + "\n").encode()},
         (),
-        (Number(value, 0, (len(hits), len(set(used)), len(used))),),
+        (Number(value, 0, (len(hits), len(set(used))), (len(used),)),),
         Play(
             "import re\nprint(len(set(re.findall(r'[\\w.]+@north\\.org', open('messages.txt').read()))))",
             f"There are {value} different addresses that end in @north.org.",

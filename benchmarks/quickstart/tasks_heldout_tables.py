@@ -34,7 +34,9 @@ def aggregate() -> Task:
         (PANDAS,),
         (
             Name(best, names(drivers)),
-            Number(sums[best], 1, (*others(sums, best), *counts.values(), *others(fares, ""), sum(sums.values()))),
+            Number(
+                sums[best], 1, (*others(sums, best), *counts.values(), *others(fares, "")), (sum(sums.values()),)
+            ),
         ),
         Play(
             "sums = pd.read_csv('trips.csv').groupby('driver')['km'].sum()\n"
@@ -71,7 +73,7 @@ def filter_count() -> Task:
         "How many of the people in `patients` are older than 65 and smoke?",
         {"patients.csv": table(rows)},
         (PANDAS, "patients = pd.read_csv('patients.csv')\npatients.head()"),
-        (Number(value, 0, (len(old), len(smokers), loose, len(rows))),),
+        (Number(value, 0, (len(old), len(smokers), loose), (len(rows),)),),
         Play(
             "print(((patients['age'] > 65) & (patients['smoker'] == 'yes')).sum())",
             f"{value} patients are older than 65 and smoke.",
@@ -150,7 +152,7 @@ def join_sum() -> Task:
         "hours times rate?",
         {"shifts.csv": table(shifts), "doctors.csv": table(doctors)},
         (PANDAS,),
-        (Number(value, 0.51, (*others(sums, "cardiology"), hours, rough, sum(sums.values()))),),
+        (Number(value, 0.51, (*others(sums, "cardiology"), hours, rough), (sum(sums.values()),)),),
         Play(
             "both = pd.read_csv('shifts.csv').merge(pd.read_csv('doctors.csv'), on='doctor_id')\n"
             "both['cost'] = both['hours'] * both['rate']\n"
@@ -187,7 +189,7 @@ def join_unmatched() -> Task:
         "How many loans in `loans` are of a book_id that is missing from `books`?",
         {"loans.csv": table(loans), "books.csv": table(books)},
         (PANDAS, "loans = pd.read_csv('loans.csv')\nbooks = pd.read_csv('books.csv')"),
-        (Number(len(lost), 0, (kinds, len(loans) - len(lost), len(loans), len(known))),),
+        (Number(len(lost), 0, (kinds, len(loans) - len(lost)), (len(loans), len(known))),),
         Play(
             "print((~loans['book_id'].isin(books['book_id'])).sum())",
             f"{len(lost)} loans are of a book that is missing from books.",
