@@ -33,7 +33,7 @@ SENTENCES = {
     r"Can only use \.dt accessor": "Make the column dates first: df[c] = pd.to_datetime(df[c]).",
     r"Can only use \.str accessor": "Make the column text first: df[c] = df[c].astype(str).",
     r"(?i)could not convert string|cannot perform reduction|does not support|agg function failed": (
-        "Text is among the numbers: pick the number columns (numeric_only=True), or convert with "
+        "Not every value is a number: pick the number columns (numeric_only=True), or convert with "
         "pd.to_numeric(column, errors='coerce')."
     ),
     r"The truth value of a": (
