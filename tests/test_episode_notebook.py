@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-import random
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
@@ -21,6 +21,9 @@ from codeact_kernel.episode.plain import escape, plain, unescape
 from codeact_kernel.episode.schema import check
 from codeact_kernel.errors import EpisodeError
 from codeact_kernel.types import TaskTurn
+
+if TYPE_CHECKING:
+    import random
 
 
 def episode_of(turns, head=None) -> Episode:

@@ -6,7 +6,6 @@ import hashlib
 import importlib.metadata
 import os
 import re
-import secrets
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -129,7 +128,7 @@ def origin_to_json(origin: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def ulid() -> str:
     """Return a new ULID: 26 letters, 48 bits of milliseconds since 1970 and 80 random bits, sortable by time."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10), "big")
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
 
 
