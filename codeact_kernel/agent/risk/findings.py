@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import itertools
 import os
 from dataclasses import dataclass
@@ -19,6 +20,14 @@ MOST_SHOWN = 3
 LONGEST_SHOWN = 80
 MOST_ENTRIES = 2000
 """Entries of a folder that are compared with a pattern."""
+
+
+@functools.cache
+def _system_folders() -> tuple[Path, ...]:
+    """Return the machine's folders; none that holds the user's home (root's own files are the user's)."""
+    home = Path("~").expanduser()
+    folders = [form for folder in tables.SYSTEM_FOLDERS for form in {Path(folder), Path(folder).resolve()}]
+    return tuple(folder for folder in folders if not home.is_relative_to(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,18 @@ class Findings:
         out = [path for path in paths if path and not tables.URL.match(path) and self._is_outside(path)]
         if out:
             self.add("outside", tables.OUTSIDE, out)
+
+    def looked(self, paths: list[str]) -> None:
+        """Keep that something is read or listed: "outside" if it belongs to the machine, not to its user."""
+        system = [path for path in paths if path and self._is_system(path)]
+        if system:
+            self.add("outside", tables.SYSTEM, system)
+
+    def _is_system(self, path: str) -> bool:
+        if path.startswith(HOLE) or not self._is_outside(path):
+            return False
+        full = self._full(path)
+        return full is not None and any(full.is_relative_to(folder) for folder in _system_folders())
 
     def _full(self, path: str) -> Path | None:
         """Return the absolute path, None where nobody can tell (an unknown `~user`, a loop of links)."""

@@ -166,6 +166,7 @@ class Scan:
             else:
                 self.add(kind, verb, [ast.unparse(node.func)])
         self._dynamic(node, name)
+        self._reads(node, name, method)
         self._writes(node, name, method)
         self._remote(node, name or method)
         self._database(node, method)
@@ -211,6 +212,12 @@ class Scan:
 
     # -- files
 
+    def _reads(self, node: ast.Call, name: str, method: str) -> None:
+        if name in tables.LOOKERS:
+            self.findings.looked(self._target(node, tables.LOOKERS[name]))
+        elif method in tables.PATH_LOOKERS and isinstance(node.func, ast.Attribute):
+            self.findings.looked(self.names.paths(node.func.value))
+
     def _writes(self, node: ast.Call, name: str, method: str) -> None:
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         if name in tables.OPENERS:
@@ -250,6 +257,8 @@ class Scan:
             self.findings.wrote(paths)
         elif set(mode) & set("ax"):
             self.findings.placed(paths)
+        else:
+            self.findings.looked(paths)
 
     # -- network, databases
 

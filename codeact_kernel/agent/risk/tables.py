@@ -24,6 +24,7 @@ DELETE = "deletes files"
 MOVE = "moves or renames files"
 OVERWRITE = "overwrites files"
 OUTSIDE = "writes outside the working folder"
+SYSTEM = "looks at system files"
 PROCESS = "starts a process"
 KILL = "ends a process"
 EXIT = "ends the kernel, and every variable with it"
@@ -231,6 +232,26 @@ PLACERS = {
 }
 """Functions that never overwrite, but may work on a path outside the working folder."""
 
+LOOKERS = dict.fromkeys(
+    ("glob.glob", "glob.iglob", "os.listdir", "os.scandir", "os.walk", "shutil.copy", "shutil.copyfile"), 0
+)
+"""Functions that read or list the path in the given argument."""
+PATH_LOOKERS = frozenset({"read_text", "read_bytes", "iterdir", "glob", "rglob"})
+SYSTEM_FOLDERS = (
+    "/etc",
+    "/root",
+    "/proc",
+    "/sys",
+    "/boot",
+    "/var",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/usr",
+    "/dev",
+)
+"""Folders of the machine: an analysis has no business there, also when it only reads."""
+
 PATH_WRITERS = frozenset({"write_text", "write_bytes"})
 PATH_PLACERS = frozenset({"mkdir", "touch", "chmod", "symlink_to", "hardlink_to"})
 
@@ -275,7 +296,7 @@ SHELL_COMPOUND = re.compile(r"[;&|`\n<>]|\$\(")
 SECRET_NAME = re.compile(r"key|token|secret|passw|passphrase|credential|auth(?!or)", re.IGNORECASE)
 PRIVATE_FILE = re.compile(
     r"(?:^|[\s/=\"'~])(?:\.(?:ssh|aws|gnupg|kube|azure)(?:/\S*)?|\.(?:netrc|pgpass|git-credentials|npmrc|pypirc)"
-    r"|\.env(?:\.\w+)?|\.docker/config\.json|\.config/gcloud\S*|\.kaggle\S*|id_(?:rsa|dsa|ecdsa|ed25519)(?:\.\w+)?"
+    r"|\.env(?:\.\w+)?|\.(?:bash|zsh|sh)(?:rc|_profile|_history)|\.(?:python_history|profile)|\.docker/config\.json|\.config/gcloud\S*|\.kaggle\S*|id_(?:rsa|dsa|ecdsa|ed25519)(?:\.\w+)?"
     r"|etc/(?:passwd|shadow|sudoers)|proc/(?:self|\d+)/environ)(?=$|[\s\"',;)])"
 )
 URL = re.compile(
