@@ -48,13 +48,13 @@ def main(args: argparse.Namespace) -> int:
     try:
         return command(args)
     except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"codeact: {error}\n")
         return MISUSED
     except CodeActError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"codeact: {error}\n")
         return FAILED
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped; the same command goes on where it was.\n")
+        sys.stderr.write("codeact: stopped; the same command goes on where it was.\n")
         return INTERRUPTED
 
 

@@ -49,7 +49,8 @@ class History:
 
     def prelude(self) -> tuple[list[str], bool]:
         """Return the kernel's input history without our own magics, and whether it is whole."""
-        inputs = self._shell.history_manager.input_hist_raw
+        manager = self._shell.history_manager
+        inputs = manager.input_hist_raw if manager is not None else []
         cells = [source for source in inputs[1:-1] if source.strip() and not OURS.search(source)]
         whole = len(inputs) == self._shell.execution_count + 1
         return cells, whole

@@ -132,6 +132,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)  # type: ignore[no-untyped-call, unused-ignore]
+        self.here = shell
         self.settings = from_environment(CodeAct(parent=shell))
         self.session = Session(_home(shell))
         self.history = History(shell, lambda: self.session.running)
@@ -165,15 +166,15 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
             raise UsageError(str(error)) from None
 
     async def _ask(self, args: argparse.Namespace, task: str) -> Answer | None:
-        task = interpolate(task, self.shell.user_ns, self.history.errors)
+        task = interpolate(task, self.here.user_ns, self.history.errors)
         config = self.settings.updated(model=args.model, max_steps=args.max_steps, approval=args.approve)
-        origin = Origin(_notebook(self.shell), _cell_id(self.shell))
+        origin = Origin(_notebook(self.here), _cell_id(self.here))
         saved = None if args.again else self._saved(config, origin, task)
         if saved is not None:
             return self._show(args, saved, saved_answer=True)
         stop = Stop()
-        executor = executor_for(self.shell, stop.set)
-        view: View = NotebookView(executor.post) if _is_kernel(self.shell) else TerminalView(sys.stdout)
+        executor = executor_for(self.here, stop.set)
+        view: View = NotebookView(executor.post) if _is_kernel(self.here) else TerminalView(sys.stdout)
         prelude, complete = self.history.prelude()
         work = worker().submit(
             self.session.ask(
@@ -182,7 +183,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
                 executor=executor,
                 view=view,
                 stop=stop,
-                asker=asker_for(self.shell, stop),
+                asker=asker_for(self.here, stop),
                 origin=origin,
                 prelude=prelude,
                 prelude_complete=complete,
@@ -208,10 +209,10 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         return None if answer is None else Outcome("done", answer=answer, episode=str(path))
 
     def _show(self, args: argparse.Namespace, outcome: Outcome, *, saved_answer: bool = False) -> Answer | None:
-        if _is_kernel(self.shell):
+        if _is_kernel(self.here):
             from IPython.display import display  # noqa: PLC0415 - only where it is shown
 
-            display(answer_bundle(outcome, saved=saved_answer), raw=True)
+            display(answer_bundle(outcome, saved=saved_answer), raw=True)  # type: ignore[no-untyped-call]
         else:
             print(answer_bundle(outcome, saved=saved_answer)["text/plain"])  # noqa: T201
         if outcome.status == "interrupted":
@@ -219,7 +220,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         if outcome.status != "done":
             return None
         if args.output:
-            self.shell.user_ns[args.output] = outcome.answer
+            self.here.user_ns[args.output] = outcome.answer
         return Answer(outcome.answer)
 
     def _list(self) -> None:
@@ -271,7 +272,7 @@ def load(shell: InteractiveShell) -> None:
     unload(shell)
     magics = CodeActMagics(shell)
     shell.register_magics(magics)  # type: ignore[no-untyped-call, unused-ignore]
-    shell.configurables.append(magics.settings)
+    shell.configurables.append(magics.settings)  # type: ignore[arg-type]
     awaiting.install(shell)
     questions.install(shell)
     magics.history.attach()

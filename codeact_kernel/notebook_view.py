@@ -23,7 +23,7 @@ FRAME = 0.1
 class NotebookView:
     """Draws with display updates; `post` runs a function on the kernel's main thread, under the magic's cell."""
 
-    def __init__(self, post: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, post: Callable[[Callable[[], None]], object]) -> None:
         self._post = post
         self._handle: Any = None
         self._text = ""
@@ -98,7 +98,9 @@ class NotebookView:
             from IPython.display import display  # noqa: PLC0415 - only where there is IPython
 
             if fresh or self._handle is None:
-                self._handle = display(card.bundle(), raw=True, display_id=True)
+                self._handle = display(  # type: ignore[no-untyped-call]
+                    card.bundle(), raw=True, display_id=True
+                )
             else:
                 self._handle.update(card.bundle(), raw=True)
 

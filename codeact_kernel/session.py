@@ -12,7 +12,7 @@ from codeact_kernel.agent.loop import Agent, Conversation, Limits
 from codeact_kernel.episode.header import make_header
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError
-from codeact_kernel.models import select
+from codeact_kernel.models.select import resolve
 from codeact_kernel.models.base import Chunk
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Session:
         if self._model is None or key != self._model_key or config.model.startswith("scripted:"):
             if self._model is not None:
                 await self._model.close()
-            self._model, self._model_key = select.resolve(config), key
+            self._model, self._model_key = resolve(config), key
         return self._model
 
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:

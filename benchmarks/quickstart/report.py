@@ -14,12 +14,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.quickstart.run import CLASSES, Record, as_json, model_of
+from codeact_kernel._version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HALVES = ("dev", "heldout")
-PACKAGES = ("codeact-kernel", "ipykernel", "pandas", "numpy", "matplotlib", "xllamacpp", "openai")
+PACKAGES = ("ipykernel", "pandas", "numpy", "matplotlib", "xllamacpp", "openai")
 
 
 def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
@@ -89,7 +90,7 @@ def families(records: Sequence[Record]) -> dict[str, list[int]]:
 
 def versions() -> dict[str, str]:
     """Return Python's version and those of the packages that matter and are there."""
-    found = {"python": platform.python_version()}
+    found = {"codeact-kernel": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = version(name)
@@ -113,7 +114,7 @@ def commit() -> str:
 def markdown(content: dict[str, Any]) -> str:
     """Return results.md: the summary table, failures, families and one line a task."""
     model = content["model"]
-    title = model.get("id") or content["asked"]["model"]
+    title = content["asked"]["model"]
     where = f"Date {content['date']}, commit `{content['commit'] or 'unknown'}`, backend {model.get('backend')}, "
     what = f"weights `{model.get('weights') or 'unknown'}`, {content['machine']['cores']} cores."
     about = [where + what, ", ".join(f"{name} {number}" for name, number in content["versions"].items()) + "."]

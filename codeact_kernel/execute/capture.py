@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 RICH_TYPES = frozenset({"display_data", "update_display_data", "execute_result"})
 OUTPUT_TYPES = RICH_TYPES | {"stream", "error", "clear_output"}
+WATCHER_SECONDS = 0.005
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _DEEPEST = 60
 
@@ -353,3 +354,4 @@ def drain_descriptors(most_seconds: float = 0.05) -> None:
     with contextlib.suppress(OSError, ValueError):
         while select.select(pipes, [], [], 0)[0] and time.monotonic() < deadline:
             time.sleep(0.002)
+    time.sleep(WATCHER_SECONDS)  # the watcher has the bytes but may not have written them on yet

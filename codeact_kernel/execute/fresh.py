@@ -184,10 +184,10 @@ class FreshExecutor:
         return deadline
 
     def _verdict(self, cell: _Cell, reply: dict[str, Any]) -> tuple[int | None, ExecutionStatus]:
-        if reply.get("status") == "ok":
-            return reply.get("execution_count"), "ok"
-        struck = bool(cell.struck_at) or reply.get("status") == "abandoned"
-        return reply.get("execution_count"), cell.why if struck else "error"
+        count, answer = reply.get("execution_count"), reply.get("status")
+        if cell.struck_at or answer == "abandoned":  # also where the code swallowed it: `!command` does
+            return count, cell.why
+        return count, "ok" if answer == "ok" else "error"
 
     def _heard(self, cell: _Cell) -> Callable[[str, dict[str, Any]], None]:
         def heard(kind: str, content: dict[str, Any]) -> None:

@@ -29,8 +29,12 @@ class KernelDeadError(Exception):
 
 
 def child_environment(extra: dict[str, str] | None) -> dict[str, str]:
-    """Return our environment without what looks like a secret, plus `extra`."""
+    """Return our environment without what looks like a secret, plus `extra`.
+
+    ipykernel would not see what child processes print where pytest's variable is set.
+    """
     kept = {name: value for name, value in os.environ.items() if not SECRETS.search(name)}
+    kept.pop("PYTEST_CURRENT_TEST", None)
     return {**kept, **(extra or {})}
 
 

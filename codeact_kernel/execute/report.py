@@ -18,6 +18,7 @@ def snapshot_of(report: Mapping[str, Any]) -> Snapshot:
         cwd=str(report.get("cwd", "")),
         modules=tuple(map(str, report.get("modules", ()))),
         functions=tuple(map(str, report.get("functions", ()))),
+        left_out=int(report.get("left_out", 0)),
     )
 
 

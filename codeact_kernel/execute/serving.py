@@ -14,6 +14,7 @@ import io
 import platform
 import sys
 import threading
+import time
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from codeact_kernel.execute.capture import Capture
 
 T = TypeVar("T")
+EARLY_SECONDS = 5.0
+"""How long a request may come before its `serve`."""
 HARD_SECONDS = 0.5
 """How long a cell may take to end after the second interrupt before the magic returns without it."""
 PERSIST_SECONDS = 1.5
@@ -62,6 +65,7 @@ class ServingExecutor:
         self._shell = shell
         self._on_interrupt = on_interrupt
         self._serving: _Serving | None = None
+        self._early: list[Callable[[], object]] | None = []
         self._lock = threading.Lock()
 
     # -- on the shell's main loop ------------------------------------------------------------------------------
@@ -92,8 +96,11 @@ class ServingExecutor:
             if self._serving is not None:
                 raise BusyError("The agent is at work in this kernel; wait for it or interrupt it first.")
             self._serving = serving
+            early, self._early = self._early or [], None
         try:
             with guard:
+                for action in early:
+                    self.post(action)
                 work.add_done_callback(lambda _: _wake(serving))
                 await self._answer(serving)
         finally:
@@ -112,9 +119,10 @@ class ServingExecutor:
             try:
                 request.future.set_result(await _unless(serving.hard, task))
             except BaseException as error:
-                if not request.future.done():
-                    request.future.set_exception(ExecutionError("The cell was left behind after two interrupts."))
-                if serving.hard.done() or not isinstance(error, Exception):
+                left = serving.hard.done() or not isinstance(error, Exception)
+                reason = "The cell was left behind after a second interrupt."
+                request.future.set_exception(ExecutionError(reason) if left else error)
+                if left:
                     raise
 
     async def _step(self, serving: _Serving, code: str, outcome: _Outcome) -> Execution:
@@ -218,7 +226,7 @@ class ServingExecutor:
         Raises:
             ExecutionError: no magic is waiting (`serve`) that could run it.
         """
-        serving, outcome = self._waiting(), _Outcome()
+        serving, outcome = await self._waiting(), _Outcome()
         future = asyncio.wrap_future(_submit(serving, lambda: self._step(serving, code, outcome)))
         try:
             done, _ = await asyncio.wait({future}, timeout=timeout)
@@ -241,7 +249,7 @@ class ServingExecutor:
         Raises:
             ExecutionError: no magic is waiting (`serve`).
         """
-        serving = self._waiting()
+        serving = await self._waiting()
 
         async def look() -> dict[str, Any]:
             return self._look(None, None)
@@ -258,11 +266,14 @@ class ServingExecutor:
         """Run a callable soon on the main loop, in the context of the magic's cell; from any thread.
 
         What it displays is not part of a cell's outputs. Runs at once while a cell awaits, otherwise after its
-        synchronous stretch. Returns False, and drops it, when no magic is waiting.
+        synchronous stretch; waits for the first `serve`. Returns False, and drops it, after the magic has ended.
         """
-        serving = self._serving
-        if serving is None:
-            return False
+        with self._lock:
+            serving = self._serving
+            if serving is None:
+                if self._early is not None:
+                    self._early.append(action)
+                return self._early is not None
 
         def act() -> None:
             capture = serving.capture
@@ -288,11 +299,16 @@ class ServingExecutor:
         """Interrupt what still runs; the shell is the user's and stays."""
         await self.interrupt()
 
-    def _waiting(self) -> _Serving:
-        serving = self._serving
-        if serving is None:
-            raise ExecutionError("No %codeact cell is waiting in the kernel any more; run the task again.")
-        return serving
+    async def _waiting(self) -> _Serving:
+        """Return what serves; the agent's thread may be faster than the magic that started it."""
+        patience = time.monotonic() + EARLY_SECONDS
+        while True:
+            serving = self._serving
+            if serving is not None:
+                return serving
+            if self._early is None or time.monotonic() > patience:
+                raise ExecutionError("No %codeact cell is waiting in the kernel any more; run the task again.")
+            await asyncio.sleep(0.002)
 
 
 @dataclass(slots=True)
@@ -342,9 +358,9 @@ async def _unless(hard: asyncio.Future[None], task: asyncio.Task[T]) -> T:
 
 
 def _status(failure: BaseException | None, *, struck: bool, why: ExecutionStatus) -> ExecutionStatus:
-    if failure is None:
-        return "ok"
-    return why if struck else "error"
+    if struck:  # also where the code swallowed it: `!command` does
+        return why
+    return "ok" if failure is None else "error"
 
 
 def _plain_error(failure: BaseException | None) -> ErrorReport | None:

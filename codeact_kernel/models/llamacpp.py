@@ -1,4 +1,4 @@
-"""The embedded model: finds or starts the user's model process (`models.server`), then talks to it as to any other."""
+"""The embedded model: finds or starts the user's model process (`models.server`), then is a client of it."""
 
 from __future__ import annotations
 
