@@ -1,0 +1,77 @@
+"""The stream rule, seen from the caller: what counts, what a restart forgets, what stays open."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from codeact_kernel.agent.stop import Stop
+from codeact_kernel.errors import IncompleteReplyError, StoppedError
+from codeact_kernel.models.base import Chunk, complete
+from codeact_kernel.types import Message, Sampling, Usage
+
+
+class Pieces:
+    """A model that streams the given chunks and notes when its stream was closed."""
+
+    id = backend = "pieces"
+
+    def __init__(self, *chunks, then=None):
+        self.chunks, self.then, self.closed = chunks, then, False
+
+    async def stream(self, messages, sampling, stop):
+        try:
+            for chunk in self.chunks:
+                yield chunk
+            if self.then:
+                await self.then()
+        finally:
+            self.closed = True
+
+
+def ask(model, stop=None, on_chunk=lambda _: None):
+    return asyncio.run(complete(model, [Message("user", "x")], Sampling(), stop or Stop(), on_chunk))
+
+
+def test_a_restart_forgets_text_reasoning_finish_and_usage():
+    model = Pieces(
+        Chunk("old", "old", "length", Usage(9, 9)),
+        Chunk(restart=True),
+        Chunk("new", finish="stop", usage=Usage(1, 2)),
+    )
+    done = ask(model)
+    assert (done.text, done.reasoning, done.finish, done.usage) == ("new", None, "stop", Usage(1, 2, calls=1))
+
+
+def test_a_finish_before_a_restart_does_not_make_the_rest_count():
+    model = Pieces(Chunk("old", finish="stop"), Chunk(restart=True), Chunk("new"))
+    with pytest.raises(IncompleteReplyError, match="nothing of it was run"):
+        ask(model)
+    assert model.closed
+
+
+def test_an_error_after_the_finish_means_that_the_reply_does_not_count():
+    async def fail():
+        raise IncompleteReplyError("cut")
+
+    with pytest.raises(IncompleteReplyError, match="cut"):
+        ask(Pieces(Chunk("x", finish="stop"), then=fail))
+
+
+def test_stop_closes_the_stream():
+    stop = Stop()
+    model = Pieces(Chunk("x"), then=lambda: asyncio.sleep(60))
+    with pytest.raises(StoppedError):
+        ask(model, stop, lambda _: stop.set())
+    assert model.closed
+
+
+def test_an_error_of_the_listener_closes_the_stream():
+    def fail(_):
+        raise ValueError("listener")
+
+    model = Pieces(Chunk("x", finish="stop"))
+    with pytest.raises(ValueError, match="listener"):
+        ask(model, on_chunk=fail)
+    assert model.closed

@@ -1,0 +1,107 @@
+"""A setting becomes a model, or one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from codeact_kernel.config import CodeAct
+from codeact_kernel.errors import ConfigError, WeightsError
+from codeact_kernel.models import weights
+from codeact_kernel.models.select import DEFAULT_OPENAI_MODEL, NOTHING, resolve
+
+
+@pytest.fixture(autouse=True)
+def bare(tmp_path, monkeypatch):
+    """No key, no endpoint, an empty cache."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CODEACT_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def put_weights(name):
+    """Make the cache look as if a model had been pulled (a sparse file of the right size)."""
+    path = weights.path_of(weights.find(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(b"GGUF")
+        file.truncate(weights.find(name).bytes)
+
+
+def test_nothing_configured_is_one_sentence_that_says_what_to_do():
+    with pytest.raises(ConfigError) as caught:
+        resolve(CodeAct())
+    assert str(caught.value) == NOTHING
+
+
+def test_auto_takes_the_endpoint_of_the_environment_before_weights(monkeypatch):
+    put_weights("qwen2.5-coder-1.5b")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    model = resolve(CodeAct())
+    assert model.describe() == {
+        "id": DEFAULT_OPENAI_MODEL,
+        "backend": "openai",
+        "endpoint": "https://api.openai.com/v1",
+    }
+    monkeypatch.setenv("OPENAI_MODEL", "other")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    assert resolve(CodeAct()).describe() == {
+        "id": "other",
+        "backend": "openai",
+        "endpoint": "http://127.0.0.1:9/v1",
+    }
+
+
+def test_auto_does_not_guess_the_model_of_an_unknown_endpoint(monkeypatch):
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    with pytest.raises(ConfigError, match="OPENAI_MODEL"):
+        resolve(CodeAct())
+
+
+def test_auto_takes_the_best_weights_that_are_here():
+    pytest.importorskip("xllamacpp")
+    put_weights("smollm2-135m")
+    assert resolve(CodeAct()).id == "smollm2-135m"
+    put_weights("qwen2.5-coder-1.5b")
+    model = resolve(CodeAct())
+    assert model.id == "qwen2.5-coder-1.5b"
+    assert model.describe()["weights"] == "sha256:cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
+    for spec in ("smollm2-135m", "llamacpp:smollm2-135m"):
+        assert resolve(CodeAct(model=spec)).id == "smollm2-135m"
+
+
+def test_paths_and_scripts(bare):
+    pytest.importorskip("xllamacpp")
+    (bare / "my.gguf").write_bytes(b"GGUF...")
+    assert resolve(CodeAct(model=f"gguf:{bare / 'my.gguf'}")).id == "my"
+    assert resolve(CodeAct(model=f"llamacpp:{bare / 'my.gguf'}")).id == "my"
+    (bare / "s.jsonl").write_text(json.dumps("hello") + "\n")
+    assert resolve(CodeAct(model=f"scripted:{bare / 's.jsonl'}")).backend == "scripted"
+
+
+def test_names_with_an_endpoint_are_the_endpoints(monkeypatch):
+    config = CodeAct(model="qwen3-coder:30b", base_url="http://127.0.0.1:9/v1")
+    assert resolve(config).describe()["id"] == "qwen3-coder:30b"
+    assert resolve(CodeAct(model="openai:m", base_url="http://127.0.0.1:9/v1")).id == "m"
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("openai:gpt-5", "OPENAI_API_KEY"),
+        ("openai:", "openai:NAME"),
+        ("qwen2.5-coder-1b", r"did you mean qwen2\.5-coder-1\.5b"),
+        ("lamacpp:qwen2.5-coder-0.5b", r"did you mean llamacpp:qwen2\.5-coder-0\.5b"),
+        ("zzz", "codeact models list"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(spec, words):
+    with pytest.raises(ConfigError, match=words):
+        resolve(CodeAct(model=spec))
+
+
+def test_weights_that_were_not_pulled_are_named():
+    with pytest.raises(WeightsError, match=r"run `codeact models pull smollm2-135m`"):
+        resolve(CodeAct(model="smollm2-135m"))
