@@ -54,7 +54,7 @@ def observe(execution: Execution, *, limit: int = 4000, images: bool = False, ch
         return shown
 
     error = cut(_error(execution), ERROR_SHARE)
-    changed = cut(neutralise(changes), CHANGES_SHARE, 1.0)
+    changed = cut(neutralise(render(changes)), CHANGES_SHARE, 1.0)
     warned = cut(neutralise(stderr), STDERR_SHARE, 0.2)
     rest = max(0, limit - len(error) - len(changed) - len(warned))
     printed = cut(neutralise(body), rest / limit if limit else 0.0)
@@ -155,7 +155,7 @@ def _error(execution: Execution) -> str:
             lines.append(f"Error: {report.ename}: {value}" if value else f"Error: {report.ename}")
         lines += _frames(report.frames)
         lines += [f"Hint: {hint}" for hint in report.hints]
-    return neutralise("\n".join(lines))
+    return neutralise(render("\n".join(lines)))
 
 
 def _frames(frames: Iterable[tuple[str, int, str]]) -> list[str]:
