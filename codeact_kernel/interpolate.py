@@ -40,6 +40,8 @@ def interpolate(task: str, namespace: Mapping[str, Any], errors: Mapping[int, st
 
 
 def _words(value: Any) -> str:
-    shown = value if type(value) is str else probe.report({"Out": {0: value}}, execution_count=0)["result"]
-    text = "None" if shown is None else str(shown)
+    if type(value) in {str, int, float, bool, type(None)}:
+        text = str(value)
+    else:
+        text = str(probe.report({"Out": {0: value}}, execution_count=0)["result"])
     return terminal.clip(text, MOST_CHARS)[0]

@@ -1,0 +1,267 @@
+"""The loop, end to end: a scripted model, a real kernel, a real episode."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import nbformat
+import pytest
+
+from codeact_kernel.agent.stop import Stop
+from codeact_kernel.config import CodeAct
+from codeact_kernel.episode.chat import conversation
+from codeact_kernel.agent import prompt
+from codeact_kernel.execute.fresh import FreshExecutor
+from codeact_kernel.session import Session
+from codeact_kernel.terminal_view import QuietView
+from codeact_kernel.worker import worker
+
+
+def block(code, thought="Look."):
+    return f"{thought}\n```python\n{code}\n```"
+
+
+class Bench:
+    """A session over one shared kernel; `ask` plays replies and returns the outcome."""
+
+    def __init__(self, executor, folder):
+        self.executor, self.folder = executor, folder
+        self.session = Session(folder)
+        self.stop = Stop()
+
+    def ask(self, task, replies, *, asker=None, **settings):
+        path = self.folder / f"script-{time.monotonic_ns()}.jsonl"
+        path.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
+        config = CodeAct().updated(**({"approval": "auto"} | settings), model=f"scripted:{path}")
+        self.stop = Stop()
+        work = self.session.ask(
+            task, config, executor=self.executor, view=QuietView(), stop=self.stop, asker=asker
+        )
+        return worker().submit(work).result(timeout=60)
+
+    def records(self):
+        notebook = nbformat.read(self.session.writer.path, as_version=4)
+        nbformat.validate(notebook)
+        return [cell.metadata.codeact for cell in notebook.cells if cell.metadata.codeact.get("record")]
+
+    def observations(self):
+        found = [mark["record"].get("observation") for mark in self.records()]
+        return [seen["text"] for seen in found if seen]
+
+    def value(self, expression):
+        execution = worker().submit(self.executor.run(f"print(repr({expression}))")).result(timeout=30)
+        return execution.outputs[0]["text"].strip() if execution.status == "ok" else execution.error.ename
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory):
+    kernel = FreshExecutor(cwd=tmp_path_factory.mktemp("work"))
+    worker().submit(kernel.start()).result(timeout=60)
+    yield kernel
+    worker().submit(kernel.close()).result(timeout=30)
+
+
+@pytest.fixture
+def bench(executor, tmp_path):
+    worker().submit(executor.run("%reset -f")).result(timeout=30)
+    made = Bench(executor, tmp_path)
+    yield made
+    worker().submit(made.session.close()).result(timeout=10)
+
+
+def test_two_steps_and_an_answer_become_an_episode(bench):
+    outcome = bench.ask("Add up.", [block("x = 20\nx"), block("print(x + 22)"), "The sum is 42."])
+    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The sum is 42.", 3)
+    notebook = nbformat.read(outcome.episode, as_version=4)
+    kinds = [cell.metadata.codeact.kind for cell in notebook.cells]
+    assert kinds == ["about", "task", "thought", "action", "thought", "action", "answer"]
+    assert notebook.metadata.codeact.status == "done"
+    assert bench.value("x") == "20"
+
+
+def test_the_messages_of_every_step_can_be_rebuilt_from_the_notebook_alone(bench):
+    bench.ask("First.", [block("a = 1"), block("print(a)"), "It is 1."])
+    bench.ask("And then?", [block("print(a + 10)"), "It is 11."])
+    system, turns = conversation(json.loads(bench.session.writer.path.read_text()))
+    for index, turn in enumerate(turns):
+        request = getattr(turn, "request", None)
+        if request is not None:
+            messages = prompt.build(system, turns[:index], request.view)
+            assert (prompt.digest_of(messages), len(messages)) == (request.digest, request.count)
+
+
+def test_a_further_task_goes_on_with_the_same_episode_and_an_unchanged_prefix(bench):
+    bench.ask("First.", [block("a = 1"), "Done."])
+    first = list(bench.session.conversation.turns)
+    path = bench.session.writer.path
+    bench.ask("Second.", ["Yes."])
+    assert bench.session.writer.path == path
+    talk = bench.session.conversation
+    before = prompt.build(talk.system, first)
+    assert prompt.build(talk.system, talk.turns)[: len(before)] == before
+
+
+def test_reset_begins_a_new_episode(bench):
+    first = bench.ask("First.", ["Yes."]).episode
+    bench.session.reset()
+    assert bench.ask("Second.", ["Yes."]).episode != first
+
+
+def test_code_that_does_not_parse_is_not_run_and_its_line_is_shown(bench):
+    outcome = bench.ask("Go.", [block("y = 1\nz = ("), block("print('y' in dir())"), "False."])
+    assert outcome.status == "done"
+    text = bench.observations()[0]
+    assert "SyntaxError" in text
+    assert "line 2" in text
+    assert "False" in bench.observations()[1]
+
+
+def test_the_same_failing_action_is_named_and_then_ends_the_task(bench):
+    outcome = bench.ask("Go.", [block("1 / 0")] * 5)
+    assert outcome.status == "failed"
+    assert "same failing code 3 times" in outcome.cause
+    assert outcome.steps == 3
+    assert prompt.words("repeated-failure") not in bench.observations()[0]
+    assert prompt.words("repeated-failure") in bench.observations()[1]
+
+
+def test_comments_and_layout_do_not_make_an_action_new(bench):
+    bench.ask("Go.", [block("1 / 0"), block("# again\n1/0"), "No."], max_steps=3)
+    assert prompt.words("repeated-failure") in bench.observations()[1]
+
+
+def test_three_unusable_replies_in_a_row_end_the_task_with_the_cause(bench):
+    outcome = bench.ask("Go.", ["", "```python\n```", "", "Fine."])
+    assert outcome.status == "failed"
+    assert "3 times in a row" in outcome.cause
+    assert outcome.steps == 3
+
+
+def test_an_unusable_reply_between_good_ones_costs_nothing(bench):
+    replies = ["", "", block("print(7)"), "", "", "It is 7."]
+    assert bench.ask("Go.", replies).status == "done"
+
+
+def test_a_figure_that_no_output_showed_is_sent_back_once(bench):
+    outcome = bench.ask("How many?", ["There are 41.", "There are 41, really."])
+    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "There are 41, really.", 2)
+    assert "41" in bench.observations()[0]
+
+
+def test_an_answer_right_after_a_failed_step_is_sent_back_once(bench):
+    outcome = bench.ask("Go.", [block("1 / 0"), "All is well.", block("print('ok')"), "All is well."])
+    assert outcome.steps == 4
+    assert prompt.words("answer-after-failure") in bench.observations()[1]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"text": block("open('ran', 'w')"), "finish": None},
+        {"text": "Go\n```python\nopen('ran', 'w')", "finish": "length"},
+        {"text": "<execute>open('ran', 'w')", "finish": "length"},
+    ],
+)
+def test_an_incomplete_reply_is_never_run(bench, reply):
+    outcome = bench.ask("Go.", [reply] * 4)
+    assert outcome.status == "failed"
+    assert outcome.cause
+    assert bench.value("__import__('os').path.exists('ran')") == "False"
+
+
+def test_too_many_steps_are_a_limit_and_the_last_one_is_announced(bench):
+    outcome = bench.ask("Go.", [block(f"print({n})") for n in range(9)], max_steps=3)
+    assert (outcome.status, outcome.steps) == ("limit", 3)
+    assert prompt.words("last-step") in bench.observations()[1]
+
+
+def test_wall_time_is_a_limit_for_models_and_for_cells(bench):
+    began = time.monotonic()
+    slow = bench.ask("Go.", [{"text": "Yes.", "delay_s": 30}], max_seconds=1)
+    assert (slow.status, "1 s" in slow.cause) == ("limit", True)
+    cell = bench.ask("Go.", [block("import time; time.sleep(30)"), "Yes."], max_seconds=1)
+    assert cell.status == "limit"
+    assert time.monotonic() - began < 15
+
+
+def test_tokens_are_a_limit(bench):
+    outcome = bench.ask("Go.", [block(f"print({n})") for n in range(9)], max_total_tokens=300)
+    assert outcome.status == "limit"
+    assert "300 tokens" in outcome.cause
+
+
+def test_plan_shows_and_never_runs(bench):
+    outcome = bench.ask("Go.", [block("ran = 1"), "I would set it."], approval="plan")
+    assert outcome.status == "done"
+    assert bench.value("ran") == "NameError"
+    assert [mark["kind"] for mark in bench.records()][1] == "rejected"
+
+
+@pytest.mark.parametrize("approval", ["ask", "ask-if-risky"])
+def test_nobody_to_ask_is_a_refusal(bench, approval):
+    bench.value("open('keep.txt', 'w').write('x')")
+    outcome = bench.ask("Go.", [block("import os\nos.remove('keep.txt')"), "I may not."], approval=approval)
+    assert outcome.status == "done"
+    assert bench.value("__import__('os').path.exists('keep.txt')") == "True"
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [{"text": "Yes.", "delay_s": 30}],
+        [block("import time\ntime.sleep(30)")],
+        [block("import asyncio\nawait asyncio.sleep(30)")],
+    ],
+    ids=["model", "cell", "await"],
+)
+def test_stop_is_heard_within_half_a_second(bench, replies):
+    heard = []
+
+    def press():
+        time.sleep(1.0)
+        heard.append(time.monotonic())
+        bench.stop.set()
+
+    threading.Thread(target=press).start()
+    outcome = bench.ask("Go.", replies)
+    assert time.monotonic() - heard[0] < 0.5 + 0.2  # the notebook's save and the thread hops
+    assert outcome.status == "interrupted"
+    assert bench.value("1 + 1") == "2"
+    assert nbformat.read(outcome.episode, as_version=4).metadata.codeact.status == "interrupted"
+
+
+def test_a_dead_kernel_fails_the_task_and_keeps_the_steps(tmp_path):
+    kernel = FreshExecutor(cwd=tmp_path)
+    worker().submit(kernel.start()).result(timeout=60)
+    made = Bench(kernel, tmp_path)
+    try:
+        outcome = made.ask("Go.", [block("print(5)"), block("import os\nos._exit(1)"), "Yes."])
+        assert outcome.status == "failed"
+        assert "died" in outcome.cause
+        assert [mark["kind"] for mark in made.records()] == ["task", "action", "action", "error"]
+    finally:
+        worker().submit(kernel.close()).result(timeout=30)
+
+
+def test_old_observations_are_shortened_and_the_record_says_so(bench):
+    replies = [block(f"print('{n} ' * 800)") for n in range(6)] + ["Done."]
+    outcome = bench.ask("Go.", replies, context_tokens=2500)
+    assert outcome.status == "done"
+    views = [mark["record"]["request"]["view"] for mark in bench.records() if "request" in mark["record"]]
+    assert views[0] is None
+    assert views[-1]
+    system, turns = conversation(json.loads(bench.session.writer.path.read_text()))
+    last = turns[-1]
+    assert prompt.digest_of(prompt.build(system, turns[:-1], last.request.view)) == last.request.digest
+
+
+@pytest.mark.parametrize(
+    "text", ["nul \0 in prose.", "lone \ud800 surrogate.", block("print('\ud800')"), block("x = 1\0")]
+)
+def test_odd_characters_in_a_reply_lose_nothing(bench, text):
+    outcome = bench.ask("Go.", [text, "Done.", "Done.", "Done."])
+    assert outcome.status == "done"
+    _, turns = conversation(json.loads(bench.session.writer.path.read_text()))
+    assert turns[1].completion.text == text
