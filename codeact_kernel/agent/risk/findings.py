@@ -6,6 +6,7 @@ import fnmatch
 import functools
 import itertools
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ class Findings:
 
     def placed(self, paths: list[str]) -> None:
         """Keep that something is put at, or done to, a path: "outside" if it is not in the folder."""
-        out = [path for path in paths if path and not tables.URL.match(path) and self._is_outside(path)]
+        out = [path for path in paths if path and not re.match(tables.URL, path) and self._is_outside(path)]
         if out:
             self.add("outside", tables.OUTSIDE, out)
 
@@ -98,7 +99,7 @@ class Findings:
             return None
 
     def _exists(self, path: str) -> bool:
-        if not path or tables.URL.match(path) or path.startswith("/dev/"):
+        if not path or re.match(tables.URL, path) or path.startswith("/dev/"):
             return False
         folder, slash, base = path.rpartition("/")
         if HOLE not in path and "*" not in path:

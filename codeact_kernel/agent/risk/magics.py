@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from codeact_kernel.agent.risk import tables
@@ -79,7 +80,7 @@ class Magics:
 
     def _environment(self, line: str) -> None:
         words = line.replace("=", " ").split()
-        if not words or (len(words) == 1 and tables.SECRET_NAME.search(words[0])):
+        if not words or (len(words) == 1 and re.search(tables.KEY_NAME, words[0])):
             self.findings.add("credentials", tables.SECRETS, words or ["the whole environment"])
 
     def _cell(self, name: str, line: str, body: str) -> None:

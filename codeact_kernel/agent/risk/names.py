@@ -22,11 +22,11 @@ HOLE = "\0"
 DEEPEST = 12
 MOST_PATHS = 8
 
-_PATH = re.compile(
+_PATH = (
     r"pathlib\.(?:Pure)?(?:Posix|Windows)?Path(?:\(\)|\.home\(\)|\.cwd\(\))"
     r"(?:\.parent|\.(?:joinpath|with_suffix|with_name|with_stem|resolve|absolute|expanduser|relative_to)\(\))*"
 )
-_PATHS = re.compile(_PATH.pattern + r"\.(?:glob|rglob|iterdir)\(\)")
+_PATHS = _PATH + r"\.(?:glob|rglob|iterdir)\(\)"
 _KEEPS_PATH = frozenset(
     {
         "str",
@@ -36,7 +36,7 @@ _KEEPS_PATH = frozenset(
 )
 _WRAPPERS = frozenset({"sorted", "list", "tuple", "set", "reversed"})
 _SAME_PATH_METHODS = frozenset({"resolve", "absolute", "expanduser", "as_posix", "strip"})
-_FORMAT_FIELD = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[sdfgxr]|\{[^{}]*\}")
+_FORMAT_FIELD = r"%[-+ #0]*\d*(?:\.\d+)?[sdfgxr]|\{[^{}]*\}"
 _BINDERS = frozenset(
     {
         ast.Import,
@@ -141,7 +141,7 @@ class Names:
             return self._base_of_call(node)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
             left = self.dotted(node.left, depth + 1)
-            return "pathlib.Path()" if _PATH.fullmatch(left) else ""
+            return "pathlib.Path()" if re.fullmatch(_PATH, left) else ""
         if isinstance(node, ast.NamedExpr | ast.Await):
             return self.dotted(node.value, depth + 1)
         if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
@@ -172,11 +172,11 @@ class Names:
     def _element(self, node: ast.expr, depth: int) -> str:
         while isinstance(node, ast.Call) and node.args and self.dotted(node.func, depth + 1) in _WRAPPERS:
             node = node.args[0]
-        return "pathlib.Path()" if _PATHS.fullmatch(self.dotted(node, depth + 1)) else ""
+        return "pathlib.Path()" if re.fullmatch(_PATHS, self.dotted(node, depth + 1)) else ""
 
     def is_path(self, node: ast.AST) -> bool:
         """Say whether an expression is a `pathlib` path."""
-        return bool(_PATH.fullmatch(self.dotted(node)))
+        return bool(re.fullmatch(_PATH, self.dotted(node)))
 
     def paths(self, node: ast.AST | None, depth: int = 0) -> list[str]:  # noqa: PLR0911 - one return for each kind of node
         """Return the texts an expression may be, `HOLE` where a part is not known; none where nothing is known."""
@@ -209,7 +209,7 @@ class Names:
     def _joined(self, node: ast.BinOp, depth: int) -> list[str]:
         left = self.paths(node.left, depth + 1)
         if isinstance(node.op, ast.Mod):
-            return [_FORMAT_FIELD.sub(HOLE, text) for text in left]
+            return [re.sub(_FORMAT_FIELD, HOLE, text) for text in left]
         right = self.paths(node.right, depth + 1) or [HOLE]
         joint = "/" if isinstance(node.op, ast.Div) else ""
         if not isinstance(node.op, ast.Add | ast.Div):
@@ -230,7 +230,7 @@ class Names:
             return []
         owner = self.paths(node.func.value, depth + 1)
         if node.func.attr == "format":
-            return [_FORMAT_FIELD.sub(HOLE, text) for text in owner]
+            return [re.sub(_FORMAT_FIELD, HOLE, text) for text in owner]
         if node.func.attr == "joinpath":
             return self._chain([owner, *(self.paths(arg, depth + 1) for arg in node.args)])
         return owner if node.func.attr in _SAME_PATH_METHODS else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 import warnings
 from typing import TYPE_CHECKING
 
@@ -125,12 +126,12 @@ class Scan:
 
     def _environment(self, key: ast.expr | None) -> None:
         texts = self.names.paths(key)
-        secret = [text for text in texts if tables.SECRET_NAME.search(text) or HOLE in text]
+        secret = [text for text in texts if re.search(tables.KEY_NAME, text) or HOLE in text]
         if secret or not texts:
             self.add("credentials", tables.SECRETS, secret or ["a variable of the environment"])
 
     def _private(self, text: str) -> None:
-        if len(text) < 500 and (match := tables.PRIVATE_FILE.search(text)):
+        if len(text) < 500 and (match := re.search(tables.PRIVATE_FILE, text)):
             self.add("credentials", tables.PRIVATE, [text if " " not in text else match.group().strip(" \"'=")])
 
     def _rebinds(self, tree: ast.Module) -> None:
@@ -263,16 +264,16 @@ class Scan:
     # -- network, databases
 
     def _remote(self, node: ast.Call, name: str) -> None:
-        if not tables.URL_READERS.search(name) and not (tables.WRITING_METHODS & {name.rpartition(".")[2]}):
+        if not re.search(tables.URL_READERS, name) and not (tables.WRITING_METHODS & {name.rpartition(".")[2]}):
             return
         for arg in [*node.args[:2], *(keyword.value for keyword in node.keywords)]:
             for text in self.names.paths(arg):
-                if tables.URL.match(text):
+                if re.match(tables.URL, text):
                     self.add("network", tables.NETWORK, [text])
 
     def _database(self, node: ast.Call, method: str) -> None:
         if method in {"execute", "executescript", "executemany", "sql"} and node.args:
-            lost = [text for text in self.names.paths(node.args[0]) if tables.SQL_LOSS.match(text)]
+            lost = [text for text in self.names.paths(node.args[0]) if re.match(tables.SQL_LOSS, text)]
             if lost:
                 self.add("delete", "deletes from a database", lost)
         elif method == "to_sql" and any(

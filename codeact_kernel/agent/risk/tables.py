@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 KINDS = (
     "unknown",
     "delete",
@@ -280,30 +278,30 @@ CODE_MAGICS = frozenset(
     _words("run load loadpy macro edit ed rerun recall rep javascript js codeact store alias alias_magic rehashx")
 )
 
-SHELL_DELETE = re.compile(r"(?:^|[\s;&|(`/])(?:rm|rmdir|unlink|shred|truncate|mkfs\S*|dd)\s|\s-delete\b")
-SHELL_NETWORK = re.compile(
+# Patterns are texts: `re` compiles and keeps each at its first use, which is not when the extension is loaded.
+SHELL_DELETE = r"(?:^|[\s;&|(`/])(?:rm|rmdir|unlink|shred|truncate|mkfs\S*|dd)\s|\s-delete\b"
+SHELL_NETWORK = (
     r"(?:^|[\s;&|(`/])(?:curl|wget|ssh|scp|sftp|rsync|ftp|nc|ncat|netcat|telnet|ping|dig|nslookup|aws|gsutil|gh|"
     r"git\s+(?:clone|push|pull|fetch)|kaggle)\s"
 )
-SHELL_INSTALL = re.compile(
+SHELL_INSTALL = (
     r"(?:^|[\s;&|(`/])(?:pip[\d.]*|conda|mamba|micromamba|uv(?:\s+pip)?|apt|apt-get|brew|npm|yarn|gem|cargo|dnf|yum|"
     r"apk|poetry|easy_install)\s(?:[^;&|\n]*\s)?(?:install|uninstall|remove|add|sync|update|upgrade|create)\b"
 )
-SHELL_REDIRECT = re.compile(r"(?<![<>&\d])(?:\d?)(?:>>?|>\|)\s*([^\s;&|<>()]+)|\btee\s+(?:-a\s+)?([^\s;&|<>()]+)")
-SHELL_SECRETS = re.compile(r"\$\{?\w*(?:KEY|TOKEN|SECRET|PASSW)\w*|(?:^|[\s;&|])(?:printenv|env)\s*(?:$|[;&|\n])")
-SHELL_COMPOUND = re.compile(r"[;&|`\n<>]|\$\(")
+SHELL_REDIRECT = r"(?<![<>&\d])(?:\d?)(?:>>?|>\|)\s*([^\s;&|<>()]+)|\btee\s+(?:-a\s+)?([^\s;&|<>()]+)"
+SHELL_SECRETS = r"\$\{?\w*(?:KEY|TOKEN|SECRET|PASSW)\w*|(?:^|[\s;&|])(?:printenv|env)\s*(?:$|[;&|\n])"
+SHELL_COMPOUND = r"[;&|`\n<>]|\$\("
 
-SECRET_NAME = re.compile(r"key|token|secret|passw|passphrase|credential|auth(?!or)", re.IGNORECASE)
-PRIVATE_FILE = re.compile(
+KEY_NAME = r"(?i)key|token|secret|passw|passphrase|credential|auth(?!or)"
+PRIVATE_FILE = (
     r"(?:^|[\s/=\"'~])(?:\.(?:ssh|aws|gnupg|kube|azure)(?:/\S*)?|\.(?:netrc|pgpass|git-credentials|npmrc|pypirc)"
-    r"|\.env(?:\.\w+)?|\.(?:bash|zsh|sh)(?:rc|_profile|_history)|\.(?:python_history|profile)|\.docker/config\.json|\.config/gcloud\S*|\.kaggle\S*|id_(?:rsa|dsa|ecdsa|ed25519)(?:\.\w+)?"
+    r"|\.env(?:\.\w+)?|\.(?:bash|zsh|sh)(?:rc|_profile|_history)|\.(?:python_history|profile)"
+    r"|\.docker/config\.json|\.config/gcloud\S*|\.kaggle\S*|id_(?:rsa|dsa|ecdsa|ed25519)(?:\.\w+)?"
     r"|etc/(?:passwd|shadow|sudoers)|proc/(?:self|\d+)/environ)(?=$|[\s\"',;)])"
 )
-URL = re.compile(
-    r"(?:https?|ftps?|s3[an]?|gs|gcs|az|abfss?|hf|sftp|ssh|postgres(?:ql)?\S*|mysql\S*)://", re.IGNORECASE
-)
-URL_READERS = re.compile(
+URL = r"(?i)(?:https?|ftps?|s3[an]?|gs|gcs|az|abfss?|hf|sftp|ssh|postgres(?:ql)?\S*|mysql\S*)://"
+URL_READERS = (
     r"(?:^|\.)(?:read_\w+|scan_\w+|open|loadtxt|genfromtxt|imread|load|read_table|ParquetFile|open_dataset|"
     r"create_engine|connect|urlopen|Image|IFrame|get|post|request|download)$"
 )
-SQL_LOSS = re.compile(r"\s*(?:DROP|DELETE|TRUNCATE)\b", re.IGNORECASE)
+SQL_LOSS = r"(?i)\s*(?:DROP|DELETE|TRUNCATE)\b"
