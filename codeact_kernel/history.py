@@ -52,7 +52,7 @@ class History:
         manager = self._shell.history_manager
         inputs = manager.input_hist_raw if manager is not None else []
         cells = [source for source in inputs[1:-1] if source.strip() and not OURS.search(source)]
-        whole = len(inputs) == self._shell.execution_count + 1
+        whole = len(inputs) >= self._shell.execution_count
         return cells, whole
 
     def last_failure(self) -> str:

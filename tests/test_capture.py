@@ -23,7 +23,7 @@ def display(text, display_id=None, kind="display_data"):
     return {"header": {"msg_type": kind}, "content": content}
 
 
-def clear(wait=False):
+def clear(*, wait=False):
     return {"header": {"msg_type": "clear_output"}, "content": {"wait": wait}}
 
 
@@ -199,7 +199,7 @@ def test_a_tee_leaves_a_later_wrapper_alone():
     reducer = OutputReducer()
     tee = Tee(kernel, reducer).__enter__()
     theirs = session.send
-    later = session.send = lambda *args, **kwargs: theirs(*args, **kwargs)
+    later = session.send = lambda *args: theirs(*args)  # noqa: PLW0108 - another extension's wrapper
     tee.__exit__(None, None, None)
     assert session.send is later
     session.send(kernel.iopub_socket, stream("unseen"))

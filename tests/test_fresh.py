@@ -5,6 +5,7 @@ import os
 import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from live_driver import LiveKernel
@@ -35,7 +36,11 @@ CELLS = [
 
 def steady(outputs):
     """Leave out what differs between any two runs: counts, addresses, cell paths."""
-    text = re.sub(r"(?:Cell In\[\d+\]|\(\d+\.py|ipykernel_\d+/\d+\.py|0x[0-9a-f]+|line \d+|\\x1b\[[0-9;]*m)", "#", repr(outputs))
+    text = re.sub(
+        r"(?:Cell In\[\d+\]|\(\d+\.py|ipykernel_\d+/\d+\.py|0x[0-9a-f]+|line \d+|\\x1b\[[0-9;]*m)",
+        "#",
+        repr(outputs),
+    )
     return re.sub(r"'execution_count': \d+", "'execution_count': N", text)
 
 
@@ -136,13 +141,17 @@ def gone(pid):
         except ProcessLookupError:
             return True
         try:
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rpartition(")")[2].split()[0] == "Z":
-                    return True
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
         except OSError:
             return True
         time.sleep(0.02)
     return False
+
+
+def open_descriptors():
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0
 
 
 def test_nothing_is_left_after_close():
@@ -152,12 +161,11 @@ def test_nothing_is_left_after_close():
         code = "import os, subprocess; child = subprocess.Popen(['sleep', '600']); print(os.getpid(), child.pid)"
         return (await executor.run(code)).outputs[0]["text"]
 
-    descriptors = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    descriptors = open_descriptors()
     pids = list(map(int, asyncio.run(with_executor(check)).split()))
     assert all(map(gone, pids))
     assert set(threading.enumerate()) == before
-    if descriptors is not None:
-        assert len(os.listdir("/proc/self/fd")) <= descriptors
+    assert open_descriptors() <= descriptors
 
 
 def test_secrets_are_not_inherited_unless_given(monkeypatch):

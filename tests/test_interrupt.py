@@ -89,7 +89,9 @@ def test_a_second_interrupt_ends_the_magic_whatever_the_cell_does(kernel):
 
 
 def test_code_that_swallows_its_first_interrupt_ends_with_the_second(kernel):
-    stubborn = "import time\nfor _ in range(2):\n    try:\n        time.sleep(8)\n    except BaseException:\n        pass"
+    stubborn = (
+        "import time\nfor _ in range(2):\n    try:\n        time.sleep(8)\n    except BaseException:\n        pass"
+    )
     dump, _, _ = kernel.ask(stubborn, interrupt_after=[0.3, 0.8])
     assert kernel.ended - kernel.interrupted < PROMISE + SLACK
     assert dump["stops"] == 2

@@ -136,9 +136,11 @@ def test_input_without_stdin_is_the_cells_error(kernel):
 
 
 def test_a_cell_that_breaks_the_streams_is_repaired(kernel):
-    dump, _, _ = kernel.ask("import sys, io\nsys.stdout = io.StringIO()", "sys.stdout.close()", "print('still here')")
+    dump, _, _ = kernel.ask(
+        "import sys, io\nsys.stdout = io.StringIO()", "sys.stdout.close()", "print('still here')"
+    )
     assert text_of(dump["results"][2]) == "still here\n"
-    reply, messages = kernel.cell("print('and here')")
+    _, messages = kernel.cell("print('and here')")
     assert any(m["content"].get("text") == "and here\n" for m in messages)
 
 
@@ -152,7 +154,9 @@ def test_snapshot_lists_what_the_user_made(kernel):
 
 
 def test_a_broken_result_repr_fails_the_step_but_not_the_magic(kernel):
-    dump, reply, _ = kernel.ask("class Bad:\n    def __repr__(self): raise RuntimeError('no repr')\nBad()", "1 + 1")
+    dump, reply, _ = kernel.ask(
+        "class Bad:\n    def __repr__(self): raise RuntimeError('no repr')\nBad()", "1 + 1"
+    )
     assert reply["status"] == "ok"
     assert dump["results"][1]["status"] == "ok"
 
@@ -177,7 +181,9 @@ def test_tasks_started_by_one_step_go_on_in_the_next(kernel):
     assert dump["results"][1]["outputs"][0]["data"]["text/plain"] == "'late'"
 
 
-@pytest.mark.parametrize("prefix", ["if True:\n    %codeact ", "value = %codeact ", "for _ in range(1):\n    %codeact "])
+@pytest.mark.parametrize(
+    "prefix", ["if True:\n    %codeact ", "value = %codeact ", "for _ in range(1):\n    %codeact "]
+)
 def test_indented_and_assigned_magics_are_awaited(kernel, prefix):
     dump, reply, _ = kernel.ask("print('ran')", prefix=prefix)
     assert reply["status"] == "ok"

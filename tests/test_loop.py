@@ -265,3 +265,11 @@ def test_odd_characters_in_a_reply_lose_nothing(bench, text):
     assert outcome.status == "done"
     _, turns = conversation(json.loads(bench.session.writer.path.read_text()))
     assert turns[1].completion.text == text
+
+
+def test_a_guess_without_a_look_at_the_data_is_sent_back_once(bench):
+    bench.value("globals().update(table=[1, 2, 3])")
+    outcome = bench.ask("Which is it?", ["The south.", block("print('north', table)"), "The north."])
+    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The north.", 3)
+    assert bench.observations()[0] == prompt.words("answer-guessed")
+    assert bench.ask("And why?", ["Because."]).steps == 1

@@ -216,7 +216,8 @@ class Agent:
         error = code_format.syntax_error(code)
         if error is not None:
             return self._repeats.note(step.with_(observation=syntax_observation(error, code)))
-        risks = risk.labels(code)
+        known = self.conversation.snapshot
+        risks = risk.labels(code, cwd=known.cwd if known is not None and known.cwd else None)
         step = step.with_(risk=tuple(label.kind for label in risks))
         try:
             approval, code = await self.stop.guard(decide(self.approval, code, risks, self.asker, self.allowed))
@@ -283,16 +284,21 @@ class Agent:
         return step.with_(kind="note", observation=Observation("refused", complaint))
 
     def _ungrounded(self, answer: str) -> str | None:
-        evidence, last = [self.conversation.system], None
-        for turn in self.conversation.turns:
+        talk = self.conversation
+        evidence, last, acted = [talk.system], None, False
+        for turn in talk.turns:
             if isinstance(turn, TaskTurn):
                 evidence.append(turn.content)
                 last = None
-            elif turn.observation is not None and turn.kind == "action":
+            elif turn.observation is not None and turn.kind != "note":
                 evidence.append(turn.observation.text)
-                last = turn.observation
-        failed = last is not None and last.status != "ok"
-        return grounding_complaint(unshown(answer, evidence), failed=failed)
+                last, acted = turn.observation, True
+        has_data = talk.snapshot is not None and bool(talk.snapshot.names or talk.snapshot.files)
+        return grounding_complaint(
+            unshown(answer, evidence),
+            failed=last is not None and last.status == "error",
+            guessed=has_data and not acted,
+        )
 
     def _judge(self, step: Step) -> None:
         """End the task where going on makes no sense."""

@@ -94,7 +94,9 @@ def _frames(error: BaseException, stack: list[Place], folder: str) -> list[list[
     shown += [place for place in stack[-1:] if not place.mine and not place.where.startswith("IPython")]
     if len(shown) > MOST_FRAMES:
         shown = shown[:2] + shown[2 - MOST_FRAMES :]
-    frames: list[list[Any]] = [[place.where, place.line, _line(place)[:200]] for place in shown]
+    frames: list[list[Any]] = [
+        [place.where, place.line, _line(place)[:200] if place.mine else ""] for place in shown
+    ]
     if issubclass(type(error), SyntaxError):
         names = ("filename", "lineno", "offset", "text")
         filename, line, offset, source = (SyntaxError.__dict__[name].__get__(error) for name in names)
@@ -172,14 +174,16 @@ def _key_hints(wanted: Any, scope: dict[str, Any], stack: list[Place]) -> list[s
         found = _inside(_line(mine[-1]), scope) if mine else []
     if not any(_keys(value)[0] for value in found):
         found = [value for value in list(scope.values())[-200:] if is_a(value, "pandas.DataFrame")]
+    message = exact_text(wanted)  # the key itself, or words such as "Column not found: Amount"
+    words = [word for word in [message, *re.findall(r"'([^']+)'", message), message.rpartition(": ")[2]] if word]
     hints: list[str] = []
     for value in found:
         what, keys = _keys(value)
         texts = [exact_text(key) for key in keys if exact_text(key)]
-        if not keys or (exact_text(wanted) and exact_text(wanted) in texts):
+        if not keys or (message and message in texts):
             continue
         name = next((name for name, item in scope.items() if item is value), "the data")
-        near = _near(exact_text(wanted), texts, 1) if exact_text(wanted) else []
+        near = next((close for word in words if (close := _near(word, texts, 1))), [])
         hint = f"The {what} of {name} are: {', '.join(plain(key, 40, 1) for key in keys[:MOST_KEYS])}"
         hint += f", ... {len(keys) - MOST_KEYS} more" if len(keys) > MOST_KEYS else ""
         hint += f"; did you mean {near[0]!r}?" if near else "."
@@ -232,9 +236,7 @@ def explain(error: BaseException, folder: str, files: dict[str, int]) -> dict[st
         found["evalue"] = evalue = _message(error)
         stack = _stack(error, folder)
         found["frames"] = _frames(error, stack, folder)
-        hints = advise(ename, evalue)
-        if not hints or ename != "NameError":
-            hints = hints + _hints(error, evalue, stack, files)
+        hints = advise(ename, evalue) or _hints(error, evalue, stack, files)
         found["hints"] = [hint[:900] for hint in hints]
     except Exception as trouble:
         found["hints"] = [f"The traceback could not be read ({label_of(type(trouble))})."]

@@ -76,10 +76,16 @@ def syntax_observation(error: SyntaxError, code: str) -> Observation:
     return Observation("error", f"{text}\n\n{prompt.words('after-syntax-error')}")
 
 
-def grounding_complaint(figures: list[str], *, failed: bool) -> str | None:
-    """Return what to say to an answer that was not shown, or None: it is sent back at most once a task."""
+def grounding_complaint(figures: list[str], *, failed: bool, guessed: bool) -> str | None:
+    """Return what to say to an answer that was not shown, or None; it is sent back at most once a task.
+
+    `figures` were never shown, the last code `failed`, or the answer was `guessed`: there is data and no code has
+    looked at it yet.
+    """
     if failed:
         return prompt.words("answer-after-failure")
+    if guessed:
+        return prompt.words("answer-guessed")
     if figures:
         shown = ", ".join(figures[:5])
         return prompt.words("answer-not-shown").replace("{figures}", shown)

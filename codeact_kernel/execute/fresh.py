@@ -195,7 +195,8 @@ class FreshExecutor:
                 cell.begun = True
                 if cell.wanted and self._loop is not None:
                     cell.wanted = False
-                    self._loop.call_soon(lambda: asyncio.ensure_future(self._strike(cell)))
+                    # ipykernel needs a moment from here to the cell's code; before, it would drop the whole cell
+                    self._loop.call_later(0.05, lambda: asyncio.ensure_future(self._strike(cell)))
             if kind in OUTPUT_TYPES:
                 cell.reducer.add(kind, content)
                 if self._on_output is not None:

@@ -66,6 +66,8 @@ class KernelProcess:
         self._context.rcvhwm = 0  # a subscriber with a full queue loses outputs without a word
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._manager = AsyncKernelManager(kernel_name=self._name, context=self._context)
+        if self._manager.has_trait("transport_encryption") and zmq.has("curve"):
+            self._manager.transport_encryption = "auto"  # other users of this machine can read plain TCP
         try:
             await self._manager.start_kernel(
                 cwd=None if self._cwd is None else str(self._cwd),

@@ -15,8 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +88,9 @@ def from_hub(
 
 def answers(url: str, seconds: float) -> bool:
     """Say whether anything answers HTTP at `url` within `seconds`, also when name resolution hangs."""
+    import urllib.error  # noqa: PLC0415 - 6 ms that a kernel need not pay at start
+    import urllib.request  # noqa: PLC0415
+
     answered = threading.Event()
 
     def ask() -> None:
