@@ -12,8 +12,8 @@ from codeact_kernel.agent.loop import Agent, Conversation, Limits
 from codeact_kernel.episode.header import make_header
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError
-from codeact_kernel.models.select import resolve
 from codeact_kernel.models.base import Chunk
+from codeact_kernel.models.select import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

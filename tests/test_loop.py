@@ -9,10 +9,10 @@ import time
 import nbformat
 import pytest
 
+from codeact_kernel.agent import prompt
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct
 from codeact_kernel.episode.chat import conversation
-from codeact_kernel.agent import prompt
 from codeact_kernel.execute.fresh import FreshExecutor
 from codeact_kernel.session import Session
 from codeact_kernel.terminal_view import QuietView

@@ -272,7 +272,7 @@ def test_without_stdin_a_risky_cell_is_refused(nb):
     ],
 )
 def test_bad_input_gets_one_sentence_and_the_kernel_lives(nb, cell, words):
-    reply, text = nb.run(cell)
+    _, text = nb.run(cell)
     assert words in text
     assert "Traceback" not in text
     assert len([line for line in text.strip().splitlines() if line.strip()]) <= 2
