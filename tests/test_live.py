@@ -158,7 +158,17 @@ def test_a_broken_result_repr_fails_the_step_but_not_the_magic(kernel):
         "class Bad:\n    def __repr__(self): raise RuntimeError('no repr')\nBad()", "1 + 1"
     )
     assert reply["status"] == "ok"
+    assert dump["results"][0]["status"] == "error"
+    assert dump["results"][0]["error"]["ename"] == "RuntimeError"
     assert dump["results"][1]["status"] == "ok"
+
+
+def test_output_of_forked_children_is_captured(kernel):
+    dump, _, _ = kernel.ask(
+        "import multiprocessing\nfork = multiprocessing.get_context('fork')\n"
+        "child = fork.Process(target=print, args=('forked',), kwargs={'flush': True})\nchild.start(); child.join()"
+    )
+    assert text_of(only(dump)) == "forked\n"
 
 
 def test_posts_run_while_a_cell_awaits_and_are_not_its_outputs(kernel):

@@ -260,51 +260,79 @@ def _merged(outputs: Iterator[NbOutput]) -> Iterator[NbOutput]:
 
 
 class Capture(Protocol):
-    """What an executor needs of a tee: a context manager that can look away for a moment."""
-
-    def __enter__(self) -> Any:
-        """Begin to listen."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Put everything back as it was."""
+    """What an executor needs of a tee while a cell runs."""
 
     def muted(self) -> contextlib.AbstractContextManager[None]:
         """Ignore what the calling thread displays meanwhile."""
 
 
+class Patch:
+    """A method of one object replaced, until `undo` makes it exactly what it was."""
+
+    def __init__(self, owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+        self._owner, self._name = owner, name
+        self._before = vars(owner).get(name)
+        self._ours = make(getattr(owner, name))
+        setattr(owner, name, self._ours)
+
+    def undo(self) -> None:
+        """Put the method back; where someone wrapped it after us, leave theirs."""
+        if vars(self._owner).get(self._name) is not self._ours:
+            return
+        if self._before is None:
+            delattr(self._owner, self._name)
+        else:
+            setattr(self._owner, self._name, self._before)
+
+
 class Tee:
     """While entered, feeds a reducer with all that an ipykernel sends on IOPub, from any thread.
 
-    What the client sees is untouched. May be nested; on exit the session's `send` is exactly what it was.
+    What the client sees is untouched. May be nested; on exit everything is exactly what it was. Messages of
+    forked children reach the client as bytes, past the session; they are seen at the IOPub thread.
     """
 
     def __init__(self, kernel: Any, reducer: OutputReducer) -> None:
         self._session = kernel.session
-        self._sockets = (kernel.iopub_socket, getattr(kernel, "iopub_thread", None))
+        self._thread = getattr(kernel, "iopub_thread", None)
+        self._sockets = (kernel.iopub_socket, self._thread)
         self._reducer = reducer
         self._muted: int | None = None
-        self._send: Callable[..., Any] | None = None
-        self._wrapper: Callable[..., Any] | None = None
-        self._own: Any = None
+        self._active = False
+        self._here = threading.local()
+        self._patches: list[Patch] = []
 
     def __enter__(self) -> Self:
         """Flush what was printed before, then listen."""
         flush_streams()
-        original = self._session.send
-        self._own = self._session.__dict__.get("send")
-        self._send = original
+        self._active = True
+        self._patches = [Patch(self._session, "send", self._sending)]
+        if hasattr(self._thread, "send_multipart"):
+            self._patches.append(Patch(self._thread, "send_multipart", self._passing))
+        return self
 
+    def _sending(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def send(stream: Any, msg_or_type: Any, content: Any = None, *args: Any, **kwargs: Any) -> Any:
-            if self._wrapper is send and stream is not None and stream in self._sockets:
+            if self._active and any(stream is socket for socket in self._sockets if socket is not None):
                 with contextlib.suppress(Exception):
                     self._see(msg_or_type, content)
-            return original(stream, msg_or_type, content, *args, **kwargs)
+            self._here.sending = True
+            try:
+                return original(stream, msg_or_type, content, *args, **kwargs)
+            finally:
+                self._here.sending = False
 
-        self._wrapper = send
-        self._session.send = send
-        return self
+        return send
+
+    def _passing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def send_multipart(frames: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._active and not getattr(self._here, "sending", False):
+                with contextlib.suppress(Exception):
+                    _, (_, header, _, _, content, *_) = self._session.feed_identities(frames)
+                    self._see(self._session.unpack(header)["msg_type"], self._session.unpack(content))
+            return original(frames, *args, **kwargs)
+
+        return send_multipart
 
     def _see(self, msg_or_type: Any, content: Any) -> None:
         if self._muted == threading.get_ident():
@@ -320,13 +348,9 @@ class Tee:
         """Wait for what is on its way, then stop listening."""
         drain_descriptors()
         flush_streams()
-        ours, self._wrapper = self._wrapper, None
-        if self._session.__dict__.get("send") is not ours:
-            return  # someone wrapped `send` after us: leave theirs, ours only passes on now
-        if self._own is None:
-            del self._session.send
-        else:
-            self._session.send = self._own
+        self._active = False
+        for patch in reversed(self._patches):
+            patch.undo()
 
     @contextlib.contextmanager
     def muted(self) -> Iterator[None]:

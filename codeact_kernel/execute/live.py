@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.execute.capture import OutputReducer, Tee
-from codeact_kernel.execute.serving import ServingExecutor
+from codeact_kernel.execute.serving import DISPLAY_FAILED, ServingExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +22,13 @@ class LiveExecutor(ServingExecutor):
     def _capture(self, reducer: OutputReducer) -> Iterator[Tee]:
         shell = self._shell
         # Only the synchronous way of running cells resets these, so a step would mark the magic's cell as failed.
-        flag = getattr(shell, "_last_traceback_during_displayhook", False)
+        failed = getattr(shell, DISPLAY_FAILED, False)
+        setattr(shell, DISPLAY_FAILED, False)
         message: Any = getattr(shell.displayhook, "msg", None)
         shell.displayhook.msg = None
         with Tee(shell.kernel, reducer) as tee:
             try:
                 yield tee
             finally:
-                shell._last_traceback_during_displayhook = flag  # noqa: SLF001
+                setattr(shell, DISPLAY_FAILED, failed)
                 shell.displayhook.msg = message

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 EARLY_SECONDS = 5.0
 """How long a request may come before its `serve`."""
+DISPLAY_FAILED = "_last_traceback_during_displayhook"
+"""Where ipykernel notes that the result could not be displayed, which IPython does not count as an error."""
 HARD_SECONDS = 0.5
 """How long a cell may take to end after the second interrupt before the magic returns without it."""
 PERSIST_SECONDS = 1.5
@@ -143,6 +145,8 @@ class ServingExecutor:
                 with serving.guard.striker.cell(task):
                     result = await self._run_code(code)
                 count, failure = result.execution_count, result.error_before_exec or result.error_in_exec
+                if failure is None and getattr(self._shell, DISPLAY_FAILED, False):
+                    failure = getattr(sys, "last_value", None)
             except BaseException as error:  # an interrupt that fell between two stretches of the user's code
                 failure = error
             struck = serving.guard.struck
