@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel import Result, run
 from codeact_kernel.config import from_environment
 from codeact_kernel.errors import CodeActError
-from codeact_kernel.oneshot import Result, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
