@@ -19,6 +19,7 @@ def snapshot_of(report: Mapping[str, Any]) -> Snapshot:
         modules=tuple(map(str, report.get("modules", ()))),
         functions=tuple(map(str, report.get("functions", ()))),
         left_out=int(report.get("left_out", 0)),
+        heads={str(name): list(map(str, lines)) for name, lines in report.get("heads", {}).items()},
     )
 
 
