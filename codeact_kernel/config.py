@@ -51,7 +51,7 @@ class CodeAct(Configurable):
         default_value=True,
         help="Re-running an unchanged cell whose episode is done shows its saved answer (Run All is free).",
     ).tag(config=True)
-    threads = Int(0, min=0, help="Threads of the embedded model; 0 takes the number of cores.").tag(config=True)
+    threads = Int(0, min=0, help="Threads of the embedded model; 0 takes all cores but one.").tag(config=True)
     idle_minutes = Float(
         15.0, min=0.05, help="The embedded model's process ends after this long without a request."
     ).tag(config=True)

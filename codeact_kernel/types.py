@@ -130,6 +130,7 @@ class NameInfo:
 class Snapshot:
     """What lives in the kernel at one moment: names, files of the working folder (name -> bytes), folder.
 
+    `heads` holds the first lines of the first data files, or the tables of a database.
     `left_out` counts older variables that are not in `names`.
     """
 
@@ -139,6 +140,7 @@ class Snapshot:
     modules: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     left_out: int = 0
+    heads: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
 """What the model reads about the kernel, at the start and after a step."""
 
+import contextlib
+import sqlite3
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codeact_kernel.agent import probe
+from codeact_kernel.agent import context
 from codeact_kernel.agent.context import changes, describe
+from codeact_kernel.execute.report import snapshot_of
 from codeact_kernel.types import NameInfo, Snapshot
 
 pd = pytest.importorskip("pandas")
@@ -141,3 +146,17 @@ def test_any_snapshots_give_bounded_text(before, after, limit):
     assert len(describe(after, limit=limit)) <= limit + 60
     assert len(changes(before, after, limit=limit)) <= limit + 60
     assert changes(after, after) == ""
+
+
+def test_files_show_how_they_begin_and_databases_their_tables(tmp_path, monkeypatch):
+    (tmp_path / "sales.csv").write_text("region,amount\nnorth,1\nsouth,2\neast,3\n")
+    (tmp_path / "binary.csv").write_bytes(b"\0\1\2")
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as shop:
+        shop.execute("create table orders (id integer, town text)")
+        shop.commit()
+    monkeypatch.chdir(tmp_path)
+    text = context.describe(snapshot_of(probe.report({})))
+    assert "sales.csv (38 bytes), which begins:\n    region,amount\n    north,1\n    south,2\n" in text
+    assert "table orders(id, town)" in text
+    assert "east" not in text
+    assert "binary.csv" in text

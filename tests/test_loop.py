@@ -273,3 +273,9 @@ def test_a_guess_without_a_look_at_the_data_is_sent_back_once(bench):
     assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The north.", 3)
     assert bench.observations()[0] == prompt.words("answer-guessed")
     assert bench.ask("And why?", ["Because."]).steps == 1
+
+
+def test_our_own_words_are_no_answer(bench):
+    outcome = bench.ask("Go.", [block("print(7)"), prompt.words("repeated-success"), "It is 7."])
+    assert (outcome.answer, outcome.steps) == ("It is 7.", 3)
+    assert bench.observations()[1] == prompt.words("answer-echoed")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from codeact_kernel.types import NameInfo, Snapshot
 
 DETAIL = ((900, 40, True), (300, 30, False), (100, 20, False), (40, 12, False), (0, 6, False))
-"""From rich to poor: characters of a variable's summary, files that are listed, whether heads of tables show."""
+"""From rich to poor: characters of a variable's summary, files that are listed, whether heads show."""
 
 SIZED = re.compile(r"^(?:[\d,]+ (?:rows?|items?)\b|shape \()")
 
@@ -23,7 +23,11 @@ def describe(snapshot: Snapshot, *, limit: int = 2500) -> str:
     """
     text = ""
     for width, files, heads in DETAIL:
-        parts = [*_variables(snapshot, width, heads=heads), *_imports(snapshot, width), _folder(snapshot, files)]
+        parts = [
+            *_variables(snapshot, width, heads=heads),
+            *_imports(snapshot, width),
+            _folder(snapshot, files, heads=heads),
+        ]
         text = "\n".join(part for part in parts if part)
         if len(text) <= limit:
             return text
@@ -97,12 +101,21 @@ def _imports(snapshot: Snapshot, width: int) -> list[str]:
     return lines
 
 
-def _folder(snapshot: Snapshot, most: int) -> str:
+def _folder(snapshot: Snapshot, most: int, *, heads: bool) -> str:
+    """Return the files, those whose beginning is known on lines of their own."""
     if not snapshot.files:
         return "The working folder has no files." if snapshot.cwd else ""
-    shown = [_file(name, size) for name, size in list(snapshot.files.items())[:most]]
-    more = f", ... {len(snapshot.files) - most} more" if len(snapshot.files) > most else ""
-    return f"Files in the working folder: {', '.join(shown)}{more}"
+    known = {name: lines for name, lines in snapshot.heads.items() if heads and name in snapshot.files}
+    lines = []
+    for name, head in known.items():
+        lines.append(f"- {_file(name, snapshot.files[name])}, which begins:")
+        lines += [f"    {_clean(line, 160)}" for line in head]
+    rest = [(name, size) for name, size in snapshot.files.items() if name not in known]
+    shown = [_file(name, size) for name, size in rest[:most]]
+    more = f", ... {len(rest) - most} more" if len(rest) > most else ""
+    if not known:
+        return f"Files in the working folder: {', '.join(shown)}{more}"
+    return "\n".join(["Files in the working folder:", *lines, *([f"- {', '.join(shown)}{more}"] if shown else [])])
 
 
 def _variable(name: str, info: NameInfo, width: int) -> str:

@@ -15,7 +15,7 @@ from codeact_kernel.agent import context, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.grounding import unshown
-from codeact_kernel.agent.verdicts import Repeats, grounding_complaint, syntax_observation
+from codeact_kernel.agent.verdicts import Repeats, echo_complaint, grounding_complaint, syntax_observation
 from codeact_kernel.errors import CodeActError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
 from codeact_kernel.types import (
@@ -273,7 +273,7 @@ class Agent:
 
     def _read_prose(self, step: Step, action: Action) -> Step:
         """Take a reply without code as the answer, or send it back with one sentence."""
-        complaint = action.complaint
+        complaint = action.complaint or echo_complaint(action.thought)
         if complaint is not None:
             self._complaints += 1
         elif not self._bounced:

@@ -1,34 +1,28 @@
 """What lives in a kernel, as JSON: variables, files, the last result and the last error.
 
-The four probe files use the standard library only (Python >= 3.9); `source()` gives them as one text for a
+The probe files use the standard library only (Python >= 3.9); `source()` gives them as one text for a
 kernel that has nothing of ours.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import time
 import types
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent.probe_errors import explain
+from codeact_kernel.agent.probe_files import heads_of, list_files
 from codeact_kernel.agent.probe_values import MODULE_DICT, exact_text, label_of, result_of, signature_of, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-MOST_NAMES, MOST_FILES, MOST_FUNCTIONS = 60, 40, 30
+MOST_NAMES, MOST_FUNCTIONS = 60, 30
 SHELL_NAMES = frozenset(("In", "Out", "get_ipython", "exit", "quit"))
-DATA = re.compile(
-    r"\.(csv|tsv|parquet|feather|arrow|jsonl?|xlsx?|ods|db|sqlite3?|txt|ipynb|np[yz]|pkl|h5|hdf5|xml|html?|ya?ml|log"
-    r"|geojson|gz|zip|md)$",
-    re.IGNORECASE,
-)
-PARTS = ("probe_values", "probe_advice", "probe_errors", "probe")
+PARTS = ("probe_values", "probe_advice", "probe_errors", "probe_files", "probe")
 
 
 def source() -> str:
@@ -78,33 +72,6 @@ def _names(namespace: dict[str, Any], hidden: Collection[str], deadline: float) 
     }
 
 
-def _entries(folder: str, most: int, deadline: float) -> list[os.DirEntry[str]]:
-    """Return the visible entries of a folder; none when it cannot be read."""
-    try:
-        with os.scandir(folder) as found:
-            timely = (entry for entry in islice(found, most) if time.perf_counter() < deadline)
-            return [entry for entry in timely if not entry.name.startswith((".", "__"))]
-    except OSError:
-        return []
-
-
-def _files(folder: str, deadline: float) -> dict[str, int]:
-    """Return {name: bytes} of the folder's files and of data files one folder below; data first."""
-    here = _entries(folder, 2000, deadline)
-    found = [(not DATA.search(entry.name), "", entry) for entry in here if entry.is_file()]
-    for below in [entry for entry in here if entry.is_dir(follow_symlinks=False)][:20]:
-        inner = [entry for entry in _entries(below.path, 200, deadline) if DATA.search(entry.name)]
-        found += [(False, below.name + "/", entry) for entry in inner if entry.is_file()]
-    found.sort(key=lambda item: (item[0], item[1], item[2].name))
-    sizes: dict[str, int] = {}
-    for _, where, entry in found[:MOST_FILES]:
-        try:
-            sizes[where + entry.name] = entry.stat().st_size
-        except OSError:
-            continue
-    return sizes
-
-
 def report(
     namespace: dict[str, Any],
     *,
@@ -123,10 +90,11 @@ def report(
     error {ename, evalue, frames [[where, line, source]], hints}. Raises nothing, whatever objects it meets.
     """
     start = time.perf_counter()
-    found: dict[str, Any] = {"files": {}, "cwd": "", "result": None, "error": None}
+    found: dict[str, Any] = {"files": {}, "heads": {}, "cwd": "", "result": None, "error": None}
     try:
         found["cwd"] = str(Path.cwd())
-        found["files"] = _files(found["cwd"], start + seconds / 4)
+        found["files"] = list_files(found["cwd"], start + seconds / 4)
+        found["heads"] = heads_of(found["cwd"], found["files"], start + seconds / 2)
     except OSError:
         found["files"] = {}  # the working folder is gone
     out = namespace.get("Out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field, replace
 
 from codeact_kernel.agent import prompt
@@ -10,6 +11,17 @@ from codeact_kernel.types import Observation, Sampling, Step
 
 MOST_FAILURES = 3
 MOST_REPEATS = 4
+OWN_WORDS = (
+    "after-step",
+    "after-error",
+    "after-syntax-error",
+    "last-step",
+    "repeated-failure",
+    "repeated-success",
+    "answer-after-failure",
+    "answer-guessed",
+    "answer-not-shown",
+)
 SHAKE = 0.7
 """Temperature of the reply after a repeated action: greedy decoding would repeat it once more."""
 
@@ -74,6 +86,16 @@ def syntax_observation(error: SyntaxError, code: str) -> Observation:
         if error.offset is not None and 0 < error.offset - indent <= 200:
             text += "\n" + " " * (len(f"  line {error.lineno}: ") + error.offset - indent - 1) + "^"
     return Observation("error", f"{text}\n\n{prompt.words('after-syntax-error')}")
+
+
+def echo_complaint(answer: str) -> str | None:
+    """Return what to say to an answer that only gives our own words back; small models do that."""
+    said = " ".join(answer.split())
+    for name in OWN_WORDS:
+        sentences = re.split(r"(?<=[.:)])\s+", prompt.words(name))
+        if any(len(sentence) > 30 and "{" not in sentence and sentence in said for sentence in sentences):
+            return prompt.words("answer-echoed")
+    return None
 
 
 def grounding_complaint(figures: list[str], *, failed: bool, guessed: bool) -> str | None:

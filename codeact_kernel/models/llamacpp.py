@@ -74,8 +74,9 @@ class LlamaCppModel:
         self._weights = weights
         self._config = config or CodeAct()
         self._revision = importlib.metadata.version("xllamacpp")
+        self._threads = self._config.threads or server.default_threads()
         self._owner = secrets.token_hex(8)
-        settings = [weights.sha256, server.CONTEXT_TOKENS, server.SLOTS, self._config.threads, self._revision]
+        settings = [weights.sha256, server.CONTEXT_TOKENS, server.SLOTS, self._threads, self._revision]
         # A home folder may be shared by several machines.
         self.state_file = cache_dir() / "servers" / f"{digest([*settings, platform.node()])[:16]}.json"
 
@@ -231,7 +232,7 @@ class LlamaCppModel:
         folder = self.state_file.parent
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         command = [sys.executable, "-P", "-m", server.__name__, "--model", str(self._weights.path)]
-        command += ["--alias", self.id, "--state", str(self.state_file), "--threads", str(self._config.threads)]
+        command += ["--alias", self.id, "--state", str(self.state_file), "--threads", str(self._threads)]
         command += ["--idle-minutes", str(self._config.idle_minutes)]
         environment = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
         # Its folder is not the user's, where a random.py may lie; our package is found all the same.
