@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeact_kernel.agent import probe
-from codeact_kernel.agent import context
+from codeact_kernel.agent import context, probe
 from codeact_kernel.agent.context import changes, describe
 from codeact_kernel.execute.report import snapshot_of
 from codeact_kernel.types import NameInfo, Snapshot
@@ -156,7 +155,7 @@ def test_files_show_how_they_begin_and_databases_their_tables(tmp_path, monkeypa
         shop.commit()
     monkeypatch.chdir(tmp_path)
     text = context.describe(snapshot_of(probe.report({})))
-    assert "sales.csv (38 bytes), which begins:\n    region,amount\n    north,1\n    south,2\n" in text
+    assert "sales.csv (37 bytes), which begins:\n    region,amount\n    north,1\n    south,2\n" in text
     assert "table orders(id, town)" in text
     assert "east" not in text
     assert "binary.csv" in text
