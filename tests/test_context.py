@@ -41,7 +41,7 @@ def test_names_variables_imports_functions_and_files():
         )
     )
     assert text.split("\n") == [
-        "Variables in the kernel:",
+        "Variables in the kernel, ready to use:",
         "- df (pandas.DataFrame): 2 rows x 2 columns: region str (2 distinct: 'N', 'S'), amount float64",
         "       region  amount",
         "    0       N     1.5",
@@ -71,7 +71,7 @@ def test_a_crowded_kernel_keeps_every_name_while_there_is_room(limit):
 
 def test_says_how_many_older_variables_there_are():
     text = describe(snapshot({f"v{n}": n for n in range(100)}))
-    assert text.startswith("Variables in the kernel (the latest 60 of 100):\n- v40 (int) = 40\n")
+    assert text.startswith("Variables in the kernel (the latest 60 of 100), ready to use:\n- v40 (int) = 40\n")
 
 
 def test_a_step_that_changed_nothing_says_nothing():

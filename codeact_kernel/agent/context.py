@@ -81,7 +81,7 @@ def _variables(snapshot: Snapshot, width: int, *, heads: bool) -> list[str]:
         return ["The kernel has no variables yet."]
     known = len(snapshot.names)
     of_all = f" (the latest {known} of {known + snapshot.left_out})" if snapshot.left_out else ""
-    lines = [f"Variables in the kernel{of_all}:"]
+    lines = [f"Variables in the kernel{of_all}, ready to use:"]
     for name, info in snapshot.names.items():
         lines.append(f"- {_variable(name, info, width)}")
         table = info.summary.split("\n")[1:] if heads else []

@@ -18,6 +18,7 @@ from codeact_kernel.agent.grounding import unshown
 from codeact_kernel.agent.verdicts import Repeats, echo_complaint, grounding_complaint, syntax_observation
 from codeact_kernel.errors import CodeActError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
+from codeact_kernel.terminal import clip
 from codeact_kernel.types import (
     Action,
     Approval,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from codeact_kernel.execute.base import Executor
 
 MOST_COMPLAINTS = 3
+RESTATED_CHARS = 400
+"""Of the task, after each step: a small model that has just seen an output forgets what was asked."""
 
 
 class Recorder(Protocol):
@@ -121,6 +124,7 @@ class Agent:
     asker: Asker | None = None
     allowed: set[str] = field(default_factory=set)
     usage: Usage = field(default_factory=Usage)
+    _task: str = ""
     _steps: int = 0
     _complaints: int = 0
     _bounced: bool = False
@@ -156,7 +160,7 @@ class Agent:
         return outcome
 
     def _begin(self, task: str, snapshot: Snapshot) -> None:
-        talk = self.conversation
+        talk, self._task = self.conversation, clip(" ".join(task.split()), RESTATED_CHARS)[0]
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
         turn = TaskTurn(task, prompt.task_content(task, about), now())
         talk.snapshot = snapshot
@@ -261,7 +265,8 @@ class Agent:
         )
         self.conversation.snapshot = after or before
         last = self.limits.steps and self._steps == self.limits.steps - 1
-        guide = prompt.words("last-step" if last else "after-error" if seen.status != "ok" else "after-step")
+        name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
+        guide = prompt.words(name).replace("{task}", self._task)
         return Observation(
             seen.status, f"{seen.text}\n\n{guide}", seen.images, seen.dropped_chars, seen.dropped_images
         )
