@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from codeact_kernel.agent.prompt import build, digest_of
 from codeact_kernel.episode.schema import make_header
+from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.types import (
     Approval,
     Completion,
@@ -29,6 +30,7 @@ from codeact_kernel.types import (
 )
 
 SYSTEM = "You act by code.\n"
+TASK = "How many rows?"
 AT = "2026-11-23T09:30:00.123Z"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(200))
 
@@ -43,6 +45,14 @@ def header(**changes):
         origin={"notebook": "work.ipynb", "cell_id": "c1", "task": "How many rows?"},
     )
     return made | changes
+
+
+def create(folder: Path, title: str = TASK, **more) -> EpisodeWriter:
+    return EpisodeWriter.create(folder, header=more.pop("header", header()), title=title, **more)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def picture(data: bytes = PNG) -> Image:

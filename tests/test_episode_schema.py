@@ -8,16 +8,17 @@ from pathlib import Path
 import jsonschema
 import nbformat
 import pytest
-from episode_helpers import SYSTEM, load
+from episode_helpers import SYSTEM, create, load, small_turns, write
 
 from codeact_kernel.agent.prompt import build, digest_of
 from codeact_kernel.episode import chat
 from codeact_kernel.episode.cells import mark_of
 from codeact_kernel.episode.notebook import dumps, from_notebook, loads, verify
 from codeact_kernel.episode.recover import recover
-from codeact_kernel.episode.schema import check
+from codeact_kernel.episode.schema import check, check_version
 from codeact_kernel.episode.schema import load as load_schema
 from codeact_kernel.episode.store import answer_of, find
+from codeact_kernel.errors import EpisodeError
 
 SAMPLES = Path(__file__).parent / "episodes"
 V1 = SAMPLES / "v1" / "sample.ipynb"
@@ -73,3 +74,31 @@ def test_the_frozen_journal_of_version_1_still_recovers(tmp_path):
     assert verify(notebook) == []
     assert check(notebook) == []
     assert notebook["metadata"]["codeact"]["status"] == "recovered"
+
+
+def test_a_newer_major_version_is_refused_and_a_newer_minor_read(tmp_path):
+    writer = create(tmp_path)
+    write(writer, small_turns())
+    notebook = load(writer.path)
+    notebook["metadata"]["codeact"]["version"] = "1.9"
+    notebook["metadata"]["codeact"]["later"] = {"x": 1}
+    assert check(notebook) == []
+    assert len(chat.conversation(notebook)[1]) == 8
+    notebook["metadata"]["codeact"]["version"] = "2.0"
+    for reader in (check, chat.conversation):
+        with pytest.raises(EpisodeError, match=r"version 2.0, made by a newer codeact-kernel"):
+            reader(notebook)
+    with pytest.raises(EpisodeError):
+        check_version({"version": "x"})
+
+
+def test_the_schema_notices_what_is_wrong(tmp_path):
+    writer = create(tmp_path)
+    write(writer, small_turns())
+    notebook = load(writer.path)
+    notebook["metadata"]["codeact"]["status"] = "great"
+    del mark_of(notebook["cells"][1])["record"]["content"]
+    mark_of(notebook["cells"][3])["record"]["finish"] = 3
+    problems = check(notebook)
+    assert len(problems) == 3
+    assert problems[0].startswith("metadata/codeact/status: 'great'")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import sys
 import time
@@ -11,29 +10,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from episode_helpers import action, answer, header, load, reply, run_script, small_turns, write
+from episode_helpers import TASK, action, answer, create, load, names, reply, run_script, small_turns, write
 
-from codeact_kernel.canonical import sha256
 from codeact_kernel.episode import chat
-from codeact_kernel.episode.cells import mark_of, source_of
+from codeact_kernel.episode.cells import source_of
 from codeact_kernel.episode.journal import Journal, read_events
-from codeact_kernel.episode.lock import Lock
 from codeact_kernel.episode.notebook import verify
 from codeact_kernel.episode.recover import recover
-from codeact_kernel.episode.schema import check, check_version
-from codeact_kernel.episode.store import EpisodeWriter, answer_of, find, listing
-from codeact_kernel.errors import BusyError, ConfigError, EpisodeError
+from codeact_kernel.episode.schema import check
+from codeact_kernel.errors import ConfigError
 from codeact_kernel.types import Outcome, Request, Sampling, Step, TaskTurn, Usage
-
-TASK = "How many rows?"
-
-
-def create(folder: Path, title: str = TASK, **more) -> EpisodeWriter:
-    return EpisodeWriter.create(folder, header=more.pop("header", header()), title=title, **more)
-
-
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
 
 
 def test_an_episode_is_saved_whole_and_leaves_only_its_notebook(tmp_path):
@@ -280,153 +266,6 @@ def test_a_full_disk_never_harms_the_old_file(tmp_path, then):
         assert found == turns[: len(found)]
 
 
-def test_there_is_one_writer(tmp_path):
-    writer = create(tmp_path)
-    with pytest.raises(BusyError, match="is writing this episode"):
-        Lock(writer.path).acquire()
-    with pytest.raises(BusyError):
-        recover(writer.path)
-    code = "import sys; from pathlib import Path; from codeact_kernel.episode.recover import recover; recover(Path(sys.argv[1]))"
-    with pytest.raises(AssertionError, match="BusyError: Process"):
-        run_script(code, writer.path)
-    writer.close()
-    lock = Lock(writer.path)
-    lock.acquire()
-    lock.release()
-    assert names(tmp_path) == {writer.path.name}
-
-
-@pytest.mark.parametrize(
-    ("holder", "free"),
-    [
-        ({"pid": 2**22 + 5, "host": None, "started": 1.0}, True),
-        ({"pid": os.getpid(), "host": None, "started": 1.0}, True),
-        ({"pid": os.getpid(), "host": None}, False),
-        ({"pid": 1, "host": "another host", "started": 1.0}, False),
-        ({}, True),
-    ],
-)
-def test_a_lock_is_stale_when_its_process_is_gone(tmp_path, holder, free):
-    import socket
-
-    if holder.get("host", "") is None:
-        holder = holder | {"host": socket.gethostname()}
-    lock = Lock(tmp_path / "e.ipynb")
-    lock.path.write_text(json.dumps(holder))
-    if free:
-        lock.acquire()
-        assert json.loads(lock.path.read_text())["pid"] == os.getpid()
-        lock.release()
-        assert names(tmp_path) == set()
-    else:
-        with pytest.raises(BusyError):
-            lock.acquire()
-        assert json.loads(lock.path.read_text()) == holder
-        assert names(tmp_path) == {".e.lock"}
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_writes_nothing_and_keeps_the_lock(tmp_path):
-    code = """
-import os, sys
-from pathlib import Path
-from episode_helpers import header, small_turns, write
-from codeact_kernel.episode.store import EpisodeWriter
-writer = EpisodeWriter.create(Path(sys.argv[1]), header=header(), title="Fork")
-turns = small_turns()
-write(writer, turns[:2], "running")
-journal = writer.path.with_suffix(".jsonl")
-before = writer.path.read_bytes(), journal.read_bytes()
-child = os.fork()
-if not child:
-    writer.step(turns[2]); writer.close()
-    os._exit(0)
-os.waitpid(child, 0)
-assert (writer.path.read_bytes(), journal.read_bytes()) == before
-assert len(list(Path(sys.argv[1]).iterdir())) == 3
-write(writer, turns[2:])
-print(len(list(Path(sys.argv[1]).iterdir())))
-"""
-    assert run_script(code, tmp_path).strip() == "1"
-
-
-def test_the_newest_done_episode_of_a_cell_is_found(tmp_path):
-    paths = []
-    for number, status in enumerate(["done", "done", "failed"]):
-        writer = create(tmp_path)
-        turns = small_turns()
-        turns[-1] = answer(turns[:-1], 7, f"Answer {number}")
-        write(writer, turns if status == "done" else turns[:-1], Outcome(status, cause="It failed."))
-        path = tmp_path / f"2026010{number + 1}-000000-x.ipynb"
-        writer.path.rename(path)
-        paths.append(path)
-    (tmp_path / "20270101-000000-junk.ipynb").write_bytes(b"\x00\xff" * 1000)
-    (tmp_path / "20270102-000000-cut.ipynb").write_bytes(paths[0].read_bytes()[:900])
-    (tmp_path / "20270103-000000-other.ipynb").write_text('{"cells": [], "metadata": {}}')
-    (tmp_path / "20270104-000000-folder.ipynb").mkdir()
-    key = {"cell_id": "c1", "notebook": "work.ipynb", "task": TASK}
-    assert find(tmp_path, **key) == paths[1]
-    assert answer_of(paths[1], TASK) == "Answer 1"
-    assert answer_of(paths[1], "another") is None
-    assert answer_of(paths[2], TASK) is None
-    for changed in ({"cell_id": "c2"}, {"notebook": "other.ipynb"}, {"task": TASK + "?"}, {"cell_id": None}):
-        assert find(tmp_path, **(key | changed)) is None
-    assert find(tmp_path / "none", **key) is None
-    with pytest.raises(EpisodeError):
-        answer_of(tmp_path / "20270101-000000-junk.ipynb", TASK)
-    assert [(listed.path, listed.status, listed.steps) for listed in listing(tmp_path)] == [
-        (paths[2], "failed", 6),
-        (paths[1], "done", 7),
-        (paths[0], "done", 7),
-    ]
-    assert listing(tmp_path)[0].model == "scripted"
-
-
-def test_finding_is_fast_and_survives_files_saved_by_other_programs(tmp_path):
-    writer = create(tmp_path, header=header(origin={"notebook": "n", "cell_id": "first", "task": TASK}))
-    write(writer, small_turns())
-    data = writer.path.read_bytes()
-    writer.path.unlink()
-    again = json.dumps(json.loads(data), sort_keys=True).encode()
-    for number in range(200):
-        folder = tmp_path / f"2026{number:04}-000000-x.ipynb"
-        folder.write_bytes(again if number % 2 else data)
-    started = time.perf_counter()
-    assert find(tmp_path, cell_id="other", notebook="n", task=TASK) is None
-    assert time.perf_counter() - started < 1.0
-    found = find(tmp_path, cell_id="first", notebook="n", task=TASK)
-    assert found is not None
-    assert found.name.startswith("20260199")
-
-
-def test_a_newer_major_version_is_refused_and_a_newer_minor_read(tmp_path):
-    writer = create(tmp_path)
-    write(writer, small_turns())
-    notebook = load(writer.path)
-    notebook["metadata"]["codeact"]["version"] = "1.9"
-    notebook["metadata"]["codeact"]["later"] = {"x": 1}
-    assert check(notebook) == []
-    assert len(chat.conversation(notebook)[1]) == 8
-    notebook["metadata"]["codeact"]["version"] = "2.0"
-    for reader in (check, chat.conversation):
-        with pytest.raises(EpisodeError, match=r"version 2.0, made by a newer codeact-kernel"):
-            reader(notebook)
-    with pytest.raises(EpisodeError):
-        check_version({"version": "x"})
-
-
-def test_the_schema_notices_what_is_wrong(tmp_path):
-    writer = create(tmp_path)
-    write(writer, small_turns())
-    notebook = load(writer.path)
-    notebook["metadata"]["codeact"]["status"] = "great"
-    del mark_of(notebook["cells"][1])["record"]["content"]
-    mark_of(notebook["cells"][3])["record"]["finish"] = 3
-    problems = check(notebook)
-    assert len(problems) == 3
-    assert problems[0].startswith("metadata/codeact/status: 'great'")
-
-
 def test_a_late_step_costs_little(tmp_path):
     """The design asks for well below 40 ms for journal and save together at step 50 of a text episode."""
     writer = create(tmp_path)
@@ -459,23 +298,3 @@ def test_a_failed_append_is_written_with_the_next(tmp_path):
     journal.append("step", {"n": 2})
     journal.close()
     assert [event["n"] for event in read_events((tmp_path / "no" / "j.jsonl").read_bytes())] == [1, 2]
-
-
-def test_the_header_notes_packages_and_files(tmp_path):
-    from codeact_kernel.episode.header import files_of, packages_of, ulid
-
-    assert set(packages_of(["nbformat.v4", "json", "dateutil", "no_such_module"])) == {
-        "nbformat",
-        "python-dateutil",
-    }
-    (tmp_path / "data.csv").write_text("a\n1\n")
-    (tmp_path / ".hidden").write_text("x")
-    (tmp_path / "folder").mkdir()
-    with (tmp_path / "big.bin").open("wb") as file:
-        file.truncate(5 << 20)
-    found = files_of(tmp_path)
-    assert found == {"data.csv": {"size": 4, "sha256": sha256("a\n1\n")}, "big.bin": {"size": 5 << 20}}
-    ids = [ulid() for _ in range(100)]
-    assert len(set(ids)) == 100
-    assert all(len(name) == 26 for name in ids)
-    assert ids[0][:9] <= ids[-1][:9]
