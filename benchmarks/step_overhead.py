@@ -50,7 +50,7 @@ def script(folder: Path) -> Path:
 
 def of_episode(path: Path) -> tuple[list[float], float]:
     """Return the seconds of each trivial step, and of the loop's own execution, from an episode."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
     records = [
         cell.metadata.codeact["record"] for cell in notebook.cells if "record" in cell.metadata.get("codeact", {})
     ]
@@ -105,7 +105,7 @@ def clocked(call: Callable[[str], object]) -> tuple[list[float], float]:
 def bare_run_cell(_: Path) -> tuple[list[float], float]:
     """Run the cells in an InteractiveShell of this process."""
     shell = InteractiveShell.instance()
-    return clocked(lambda code: shell.run_cell(code, store_history=True))
+    return clocked(lambda code: shell.run_cell(code, store_history=True))  # type: ignore[no-untyped-call]
 
 
 def bare_client(folder: Path) -> tuple[list[float], float]:
