@@ -2,92 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-import time
-from pathlib import Path
-
 import nbformat
 import pytest
-from jupyter_client.manager import start_new_kernel
-
-
-def block(code, thought="Look."):
-    return f"{thought}\n```python\n{code}\n```"
-
-
-class Notebook:
-    """A client of one kernel, in a folder of its own."""
-
-    def __init__(self, manager, client, folder):
-        self.manager, self.client, self.folder = manager, client, folder
-        self.scripts = Path(tempfile.mkdtemp())  # not in the working folder, whose files the model is told of
-
-    def script(self, *replies, name="script"):
-        path = self.scripts / f"{name}-{time.monotonic_ns()}.jsonl"
-        path.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
-        return f"scripted:{path}"
-
-    def run(self, code, *, cell_id=None, stdin=None, interrupt_after=None, timeout=60):
-        """Run a cell; return (reply content, outputs as plain text, in order)."""
-        content = {
-            "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": stdin is not None,
-            "stop_on_error": True,
-        }
-        message = self.client.session.msg("execute_request", content)
-        if cell_id:
-            message["metadata"] = {"cellId": cell_id}
-        self.client.shell_channel.send(message)
-        texts, shown, began = [], {}, time.monotonic()
-        interrupted = None
-        while True:
-            assert time.monotonic() - began < timeout, texts
-            if interrupt_after is not None and time.monotonic() - began > interrupt_after:
-                interrupted, interrupt_after = time.monotonic(), None
-                self.manager.interrupt_kernel()
-            if stdin and self.client.stdin_channel.msg_ready():
-                self.client.get_stdin_msg(timeout=1)
-                self.client.input(stdin.pop(0))
-            try:
-                got = self.client.get_iopub_msg(timeout=0.1)
-            except Exception:
-                continue
-            if got["parent_header"].get("msg_id") != message["header"]["msg_id"]:
-                continue
-            kind, body = got["msg_type"], got["content"]
-            if kind == "stream":
-                texts.append(body["text"])
-            elif kind in {"display_data", "update_display_data", "execute_result"}:
-                key = body.get("transient", {}).get("display_id", len(texts))
-                if key not in shown:
-                    shown[key] = len(texts)
-                    texts.append("")
-                texts[shown[key]] = body["data"].get("text/plain", "")
-            elif kind == "error":
-                texts.append(f"{body['ename']}: {body['evalue']}")
-            elif kind == "status" and body["execution_state"] == "idle":
-                break
-        reply = self.client.get_shell_msg(timeout=10)["content"]
-        reply["seconds_to_stop"] = time.monotonic() - interrupted if interrupted else None
-        return reply, "\n".join(texts)
-
-    def episodes(self):
-        return sorted((self.folder / "episodes").glob("*.ipynb"))
+from kernel_client import block, started
 
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("notebook")
-    env = {name: value for name, value in os.environ.items() if not name.startswith("CODEACT_")}
-    manager, client = start_new_kernel(cwd=str(folder), env=env)
-    yield Notebook(manager, client, folder)
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+    with started(tmp_path_factory.mktemp("notebook")) as notebook:
+        yield notebook
 
 
 @pytest.fixture
