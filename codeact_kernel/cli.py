@@ -20,6 +20,7 @@ from codeact_kernel.episode.recover import recover
 from codeact_kernel.errors import CodeActError, ConfigError, StoppedError
 from codeact_kernel.notebook_view import relative
 from codeact_kernel.oneshot import Result, run
+from codeact_kernel.terminal_view import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return cli_models.main(args)
         return _recover(args)
     except (StoppedError, KeyboardInterrupt):
-        print("codeact: stopped.", file=sys.stderr)
+        _say("codeact: stopped.")
         return 130
     except ConfigError as error:
-        print(f"codeact: {error}", file=sys.stderr)
+        _say(f"codeact: {error}")
         return 2
     except CodeActError as error:
-        print(f"codeact: {error}", file=sys.stderr)
+        _say(f"codeact: {error}")
         return 1
 
 
@@ -94,6 +95,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _report(result: Result, *, as_json: bool) -> None:
+    saved = result.episode.is_file()
     episode = relative(result.episode)
     if as_json:
         answer = result.answer if result.status == "done" else None
@@ -103,7 +105,7 @@ def _report(result: Result, *, as_json: bool) -> None:
                     "status": result.status,
                     "answer": answer,
                     "cause": result.cause or None,
-                    "episode": episode,
+                    "episode": episode if saved else None,
                     "steps": result.steps,
                     "usage": asdict(result.usage),
                 }
@@ -111,10 +113,15 @@ def _report(result: Result, *, as_json: bool) -> None:
         )
         return
     if result.status == "done":
-        print(result.answer)
+        print(printable(result.answer, sys.stdout))
     else:
-        print(f"codeact: {result.status}: {result.cause}", file=sys.stderr)
-    print(f"episode: {episode}", file=sys.stderr)
+        _say(f"codeact: {result.status}: {result.cause}")
+    lost = f"codeact: The episode could not be saved to {episode}; name another place with --out."
+    _say(f"episode: {episode}" if saved else lost)
+
+
+def _say(line: str) -> None:
+    print(printable(line, sys.stderr), file=sys.stderr)
 
 
 def _recover(args: argparse.Namespace) -> int:

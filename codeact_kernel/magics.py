@@ -23,7 +23,7 @@ from codeact_kernel.history import History
 from codeact_kernel.interpolate import interpolate
 from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
 from codeact_kernel.session import Origin, Session
-from codeact_kernel.terminal_view import TerminalView
+from codeact_kernel.terminal_view import TerminalView, printable
 from codeact_kernel.types import Outcome
 from codeact_kernel.worker import worker
 
@@ -214,7 +214,8 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
 
             display(answer_bundle(outcome, saved=saved_answer), raw=True)  # type: ignore[no-untyped-call]
         else:
-            print(answer_bundle(outcome, saved=saved_answer)["text/plain"])  # noqa: T201
+            text = answer_bundle(outcome, saved=saved_answer)["text/plain"]
+            print(printable(text, sys.stdout))  # noqa: T201
         if outcome.status == "interrupted":
             raise KeyboardInterrupt
         if outcome.status != "done":

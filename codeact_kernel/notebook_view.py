@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from codeact_kernel import markdown
+from codeact_kernel.execute.capture import safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from codeact_kernel.models.base import Chunk
     from codeact_kernel.types import Outcome, Step
@@ -63,6 +64,18 @@ class NotebookView:
         if step.execution is None and step.observation is not None:
             why = step.observation.text
         self._finish(step, "not run" if why else "", why)
+
+    def warn(self, sentence: str) -> None:
+        """Show it in a place of its own, which stays."""
+
+        def draw() -> None:
+            from IPython.display import display  # noqa: PLC0415 - only where there is IPython
+
+            text = safe_text(sentence)
+            bundle = {"text/plain": text, "text/markdown": f"**CodeAct** · {markdown.safe(text)}"}
+            display(bundle, raw=True)  # type: ignore[no-untyped-call]
+
+        self._post(draw)
 
     def close(self) -> None:
         """Do nothing: the last drawing stays."""
@@ -117,10 +130,10 @@ class _Card:
         """Return Markdown, and plain text for front ends that show no Markdown."""
         if not self._head:
             return {"text/plain": "", "text/markdown": ""}
-        body = _half_open(self._body)
+        head, body = safe_text(self._head), safe_text(self._body)  # a lone surrogate could not be sent
         return {
-            "text/markdown": f"<small>**CodeAct** · {markdown.safe(self._head)}</small>\n\n{body}",
-            "text/plain": f"CodeAct · {self._head}\n{self._body}",
+            "text/markdown": f"<small>**CodeAct** · {markdown.safe(head)}</small>\n\n{_half_open(body)}",
+            "text/plain": f"CodeAct · {head}\n{body}",
         }
 
 
@@ -134,8 +147,8 @@ def _half_open(body: str) -> str:
 def answer_bundle(outcome: Outcome, *, saved: bool = False) -> dict[str, str]:
     """Return what stands under the cell at the end: the answer or the cause, and where the episode is."""
     path = outcome.episode or ""
-    link = relative(path)
-    said = outcome.answer if outcome.status == "done" else f"{outcome.status}: {outcome.cause}"
+    link = relative(path) if path and Path(path).is_file() else ""
+    said = safe_text(outcome.answer if outcome.status == "done" else f"{outcome.status}: {outcome.cause}")
     facts = [f"{outcome.steps} step{'s' if outcome.steps != 1 else ''}"]
     if outcome.usage.input:
         facts.append(f"{outcome.usage.input + outcome.usage.output:,} tokens")

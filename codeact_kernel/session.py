@@ -12,7 +12,6 @@ from codeact_kernel.agent.loop import Agent, Conversation, Limits
 from codeact_kernel.episode.header import make_header
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError
-from codeact_kernel.models.base import Chunk
 from codeact_kernel.models.select import resolve
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ class Session:
     conversation: Conversation | None = None
     writer: EpisodeWriter | None = None
     running: bool = False
+    _view: View | None = None
     _model: Model | None = None
     _model_key: tuple[Any, ...] = ()
     _allowed: set[str] = field(default_factory=set)
@@ -84,10 +84,10 @@ class Session:
             CodeActError: the model or the kernel cannot be had.
         """
         if not task.strip():
-            raise ConfigError("The task is empty: say what you want to know, e.g. `%codeact which region grew?`.")
+            raise ConfigError('The task is empty: say what you want to know, e.g. "which region grew?".')
         if self.running:
             raise BusyError("An episode is running in this kernel; wait for it or stop it first.")
-        self.running = True
+        self.running, self._view = True, view
         try:
             model = await self._resolve(config)
             agent = self._agent(config, model, executor, view, stop)
@@ -96,14 +96,18 @@ class Session:
             header = self._header(task, config, agent, origin or Origin(), snapshot)
             header["prelude_complete"] = prelude_complete
             following = self.writer is not None
-            writer = self._open(task, config, header, view, out=out, prelude=prelude)
+            writer = self._open(task, config, header, out=out, prelude=prelude)
             agent.recorder = writer
             for cell in humans if following else ():
                 writer.human(cell.source, (), cell.execution_count)
             outcome = await agent.run(task, snapshot)
             return replace(outcome, episode=str(writer.path))
         finally:
-            self.running = False
+            self.running, self._view = False, None
+
+    def _warn(self, sentence: str) -> None:
+        if self._view is not None:
+            self._view.warn(sentence)
 
     def episodes_folder(self, config: CodeAct) -> Path:
         """Return where this session's episodes are kept."""
@@ -155,7 +159,6 @@ class Session:
         task: str,
         config: CodeAct,
         header: dict[str, Any],
-        view: View,
         *,
         out: Path | None,
         prelude: Sequence[str],
@@ -170,7 +173,7 @@ class Session:
             title=task,
             path=out,
             prelude=prelude,
-            on_trouble=lambda sentence: view.chunk(Chunk(notice=sentence)),
+            on_trouble=self._warn,
         )
         return self.writer
 

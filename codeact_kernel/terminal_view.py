@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -13,10 +14,22 @@ if TYPE_CHECKING:
 
 TICK = 0.2
 MOST_OUTPUT_LINES = 25
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(text: str, stream: TextIO) -> str:
+    r"""Return text that the stream can take; what it cannot becomes `\xe9`, `\ud800` and so on.
+
+    On a terminal control characters become visible too: a reply must not move the cursor or set the title.
+    """
+    if stream.isatty():
+        text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding, "replace")
 
 
 class QuietView:
-    """Shows nothing."""
+    """Shows nothing but warnings, and these on stderr."""
 
     def asking(self, step: int) -> None:
         """Do nothing."""
@@ -29,6 +42,10 @@ class QuietView:
 
     def finished(self, step: Step) -> None:
         """Do nothing."""
+
+    def warn(self, sentence: str) -> None:
+        """Print it."""
+        print(f"codeact: {printable(sentence, sys.stderr)}", file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Do nothing."""
@@ -100,7 +117,7 @@ class TerminalView:
             self._clock.stop()
             self._first = self._first or time.monotonic()
             self._pieces += 1
-            print(chunk.text, end="", file=self._stream, flush=True)
+            print(printable(chunk.text, self._stream), end="", file=self._stream, flush=True)
 
     def running(self, step: Step) -> None:
         """Say that the code runs."""
@@ -115,6 +132,11 @@ class TerminalView:
         if step.observation is not None and self._outputs:
             text = "\n".join(f"  {line}" for line in _first_lines(step.observation.text))
             self._print(text, "31" if step.observation.status != "ok" else "2")
+
+    def warn(self, sentence: str) -> None:
+        """Print it on a line that stays."""
+        self._clock.stop()
+        self._print(sentence, "33")
 
     def close(self) -> None:
         """Leave no waiting line behind."""
@@ -132,6 +154,7 @@ class TerminalView:
         self._print("\n" + " · ".join(part for part in (f"{seconds:.1f} s", tokens, speed) if part), "2")
 
     def _print(self, text: str, colour: str) -> None:
+        text = printable(text, self._stream)
         styled: Any = f"\x1b[{colour}m{text}\x1b[0m" if self._stream.isatty() else text
         print(styled, file=self._stream, flush=True)
 

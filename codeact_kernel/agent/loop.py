@@ -77,6 +77,9 @@ class View(Protocol):
     def finished(self, step: Step) -> None:
         """The step is over."""
 
+    def warn(self, sentence: str) -> None:
+        """Something happened that the user must know, whatever else is shown."""
+
     def close(self) -> None:
         """Nothing more will come."""
 

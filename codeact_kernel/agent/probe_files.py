@@ -18,17 +18,26 @@ DATA = re.compile(
 )
 TEXT = re.compile(r"\.(csv|tsv|txt|jsonl?|log|ya?ml|xml)$", re.IGNORECASE)
 SQLITE = re.compile(r"\.(db|sqlite3?)$", re.IGNORECASE)
+EPISODE = re.compile(r"\d{8}-\d{6}-.*\.(ipynb|jsonl)$")
+"""How our own records are named: they say nothing of the user's data, and change with every step."""
 HEAD_BYTES, HEAD_LINES, HEAD_WIDTH = 2000, 3, 200
 
 
 def _entries(folder: str, most: int, deadline: float) -> list[os.DirEntry[str]]:
-    """Return the visible entries of a folder; none when it cannot be read."""
+    """Return the visible entries of a folder less our own records; none when it cannot be read."""
     try:
         with os.scandir(folder) as found:
-            timely = (entry for entry in islice(found, most) if time.perf_counter() < deadline)
-            return [entry for entry in timely if not entry.name.startswith((".", "__"))]
+            timely = [entry for entry in islice(found, most) if time.perf_counter() < deadline]
     except OSError:
         return []
+    # An episode that is being written, wherever the user put it, has its lock beside it: `.<stem>.lock`.
+    locked = {entry.name[1:-5] for entry in timely if entry.name.startswith(".") and entry.name.endswith(".lock")}
+    ours = {stem + ending for stem in locked for ending in (".ipynb", ".jsonl")}
+    return [
+        entry
+        for entry in timely
+        if not entry.name.startswith((".", "__")) and entry.name not in ours and not EPISODE.match(entry.name)
+    ]
 
 
 def list_files(folder: str, deadline: float) -> dict[str, int]:

@@ -60,6 +60,8 @@ def _recover(notebook: Path, journal: Path) -> Path:
             trouble = error
     if not events:
         if stored is None:
+            if journal.exists():
+                raise trouble or EpisodeError(f"{journal} is not the journal of an episode; name one that is.")
             raise trouble or EpisodeError(f"There is no journal {journal} to recover an episode from.")
         if stored.header.get("status") != "running":
             return _clean(notebook, journal)

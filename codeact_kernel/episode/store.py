@@ -374,7 +374,7 @@ class EpisodeWriter:
         if self._on_trouble is not None:
             self._on_trouble(
                 f"The episode cannot be saved to {self.path} ({reason.rstrip('.')}); it goes on in memory and "
-                "every step tries again: free the disk, or save it elsewhere with `save_as`."
+                "every step tries again: make room there before you end it."
             )
 
 
