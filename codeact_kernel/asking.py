@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -54,17 +56,45 @@ def asker_for(shell: InteractiveShell, stop: Stop) -> Asker | None:
     """Return who can be asked in this shell; None where the front end takes no input."""
     kernel: Any = getattr(shell, "kernel", None)
     if kernel is None:
-        return terminal_asker()
+        return terminal_asker(stop)
     if not getattr(kernel, "_allow_stdin", False):
         return None
     return StdinAsker(KernelReader(kernel, stop), _write)
 
 
-def terminal_asker() -> Asker | None:
+def terminal_asker(stop: Stop | None = None) -> Asker | None:
     """Return an asker on this terminal; None where there is nobody at it."""
     if not sys.stdin.isatty():
         return None
-    return StdinAsker(input, _write_error)
+    return StdinAsker(TerminalReader(stop), lambda text: _write_error(f"\n{text}"))
+
+
+class TerminalReader:
+    """Reads a line from the terminal in the agent's thread, and gives up when the task stops.
+
+    `input` would go on: it would take the line that the user types next, and keep IPython from its prompt.
+    """
+
+    def __init__(self, stop: Stop | None) -> None:
+        self._stop = stop
+
+    def __call__(self, prompt: str) -> str:
+        """Ask on stderr and return the answer.
+
+        Raises:
+            EOFError: the task was stopped, or the person ended the input.
+        """
+        if os.name == "nt":  # where a console cannot be polled
+            return input(prompt)
+        _write_error(prompt)
+        terminal = sys.stdin.fileno()
+        while not select.select([terminal], [], [], POLL_MS / 1000)[0]:
+            if self._stop is not None and self._stop.is_set():
+                raise EOFError("the task was stopped")
+        line = os.read(terminal, 1 << 16)  # one line: terminals hand out whole ones
+        if not line:
+            raise EOFError("end of input")
+        return line.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _write(text: str) -> None:

@@ -62,7 +62,9 @@ class Answer(str):
     __slots__ = ()
 
     def _ipython_display_(self) -> None:
-        """Show nothing: the view has shown it."""
+        """Show nothing: the view has shown it. A terminal's `Out[3]: ` is there already, and is wiped."""
+        if sys.stdout.isatty():
+            print("\r\x1b[K", end="")  # noqa: T201
 
 
 class Pending:
@@ -217,7 +219,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
             text = answer_bundle(outcome, saved=saved_answer)["text/plain"]
             print(printable(text, sys.stdout))  # noqa: T201
         if outcome.status == "interrupted":
-            raise KeyboardInterrupt
+            raise _interruption()
         if outcome.status != "done":
             return None
         if args.output:
@@ -234,6 +236,13 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
                 f"{entry.started[:16].replace('T', ' ')}  {entry.status:<11}  {entry.steps:>2} steps  "
                 f"{relative(entry.path)}  {entry.title[:60]}"
             )
+
+
+def _interruption() -> KeyboardInterrupt:
+    """Return what stops the cells after this one; it shows as one line, for our frames tell the user nothing."""
+    error = KeyboardInterrupt("The task was interrupted.")
+    error._render_traceback_ = lambda: ["KeyboardInterrupt: The task was interrupted."]  # type: ignore[attr-defined]
+    return error
 
 
 async def _nothing() -> None:

@@ -78,7 +78,8 @@ def _stack(error: BaseException, folder: str) -> list[Place]:
         code = trace.tb_frame.f_code
         where, mine = _source(code.co_filename, folder)
         where = where if code.co_name == "<module>" else f"{where}, in {code.co_name}"
-        stack.append(Place(where, mine, trace.tb_frame, trace.tb_lineno))
+        if "__tracebackhide__" not in code.co_varnames:  # e.g. where an interrupt is raised
+            stack.append(Place(where, mine, trace.tb_frame, trace.tb_lineno))
         trace = trace.tb_next
     first = next((at for at, place in enumerate(stack) if place.where.partition(",")[0] == "cell"), None)
     return [place for place in stack if place.mine] if first is None else stack[first:]
