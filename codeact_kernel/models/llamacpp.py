@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import re
-import secrets
 import subprocess
 import sys
 import time
@@ -24,7 +23,7 @@ from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import ConfigError, ModelError
 from codeact_kernel.models import server
 from codeact_kernel.models.base import Chunk
-from codeact_kernel.models.locks import locked, try_lock
+from codeact_kernel.models.locks import try_lock
 from codeact_kernel.models.openai import OpenAIModel
 from codeact_kernel.models.weights import Weights, cache_dir
 
@@ -75,7 +74,6 @@ class LlamaCppModel:
         self._config = config or CodeAct()
         self._revision = importlib.metadata.version("xllamacpp")
         self._threads = self._config.threads or server.default_threads()
-        self._owner = secrets.token_hex(8)
         settings = [weights.sha256, server.CONTEXT_TOKENS, server.SLOTS, self._threads, self._revision]
         # A home folder may be shared by several machines.
         self.state_file = cache_dir() / "servers" / f"{digest([*settings, platform.node()])[:16]}.json"
@@ -97,7 +95,7 @@ class LlamaCppModel:
 
     @property
     def window(self) -> int | None:
-        """Tokens of one slot."""
+        """Tokens of one conversation."""
         return server.CONTEXT_TOKENS
 
     def describe(self) -> dict[str, Any]:
@@ -149,30 +147,8 @@ class LlamaCppModel:
             key_name="the state file of the embedded model",
             config=self._config.updated(retries=0),
             sees_images=False,
-            extra={"cache_prompt": True, "id_slot": self._slot()},
+            extra={"cache_prompt": True},
         )
-
-    def _slot(self) -> int:
-        """Return the slot that is ours, or that was not used for longest; -1 lets the server choose.
-
-        Left to itself the server gives a conversation the slot with the nearest prompt: two kernels with the
-        same system prompt then take the slot from each other and pay for their whole prompts every turn.
-        """
-        table = self.state_file.with_suffix(".slots")
-        try:
-            with locked(table.with_suffix(".slots-lock"), seconds=1.0):
-                try:
-                    users = dict(json.loads(table.read_text("utf-8")))
-                except (OSError, ValueError, TypeError):
-                    users = {}
-                used = [users.get(str(slot)) or ["", 0.0] for slot in range(server.SLOTS)]
-                ours = [slot for slot, (owner, _) in enumerate(used) if owner == self._owner]
-                slot = ours[0] if ours else min(range(server.SLOTS), key=lambda slot: float(used[slot][1]))
-                users[str(slot)] = [self._owner, time.time()]
-                table.write_text(json.dumps(users), "utf-8")
-        except (OSError, ValueError, TypeError):
-            return -1
-        return slot
 
     async def _died(self) -> bool:
         """Say whether the process is gone; the system takes a moment to let go of its lock."""

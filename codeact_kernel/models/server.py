@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 CONTEXT_TOKENS = 8192
 """Per slot. Qwen2.5-Coder 1.5B takes 28 kB a token for it."""
-SLOTS = 2
-"""Two kernels, or a kernel and a test run, keep their prefixes: each asks for a slot of its own."""
+SLOTS = 1
+"""Requests wait for each other: side by side in one batch they were no faster on a CPU, and a greedy reply depended
+on what else was being written. A conversation that lost the slot gets its prompt back from memory."""
 PROMPT_CACHE_MIB = 512
 """Prompts that lost their slot are kept in memory up to this size."""
 LOCK_SECONDS = 1.0
