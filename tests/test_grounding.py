@@ -24,6 +24,9 @@ from codeact_kernel.agent.grounding import unshown
         ("Column v2 of model x86-64 is fine", ""),
         ("No figure at all.", ""),
         ("On 2024-05-17.", "2024-05-17"),
+        ("It was sold in Kalmar and in Visby.", "kalmar 3\nVisby"),
+        ("So. However, it fell. Most of it, Yes.", "fell"),
+        ("Sales fell. North fell too.", "nothing"),
     ],
 )
 def test_a_figure_that_was_shown_passes(answer, evidence):
@@ -38,6 +41,8 @@ def test_a_figure_that_was_shown_passes(answer, evidence):
         ("South lost 41, north 17.", "south 41", ["17"]),
         ("The rate is 13%.", "0.12", ["13"]),
         ("It is 42.", "", ["42"]),
+        ("Most were opened in January 2024, with 82.", "9 82 of 2024", ["January"]),
+        ("It is 42, in Kalmar.", "Visby", ["42", "Kalmar"]),
     ],
 )
 def test_a_figure_that_no_text_held_is_named(answer, evidence, figures):

@@ -1,7 +1,8 @@
-"""Was the answer shown? Figures of an answer that no task, context or output ever held.
+"""Was the answer shown? Figures and names of an answer that no task, context or output ever held.
 
-Small models invent: after five failed cells one answered with a number all the same. A figure is shown when some
-text held it, up to the rounding, percent sign or scale word with which the answer writes it.
+Small models invent: after five failed cells one answered with a number all the same; another read month 9 as
+January. A figure is shown when some text held it, up to the rounding, percent sign or scale word with which the
+answer writes it; a name when some text held the word.
 """
 
 from __future__ import annotations
@@ -10,24 +11,30 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 NUMBER = re.compile(r"(?<![\w.])(?<!\w[-+])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?")
 SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9}
 AFTER = re.compile(r"\s*(%|percent\b|k\b|thousand\b|m\b|million\b|bn\b|billion\b)?", re.IGNORECASE)
+NAME = re.compile(r"(?<=[a-z0-9,;()\"'] )(?:[A-Z][a-z]{2,})\b")
+NO_NAMES = {"Yes", "None", "True", "False", "However", "Therefore"}
 LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 TRIVIAL = 3
 """Integers up to this are words as much as figures ("the top 3", "one of the 2")."""
 MOST_FIGURES = 20_000
 
 
-def unshown(answer: str, evidence: Iterable[str]) -> list[str]:
-    """Return the figures of `answer`, as written, that no text of `evidence` shows."""
+def unshown(answer: str, evidence: Sequence[str]) -> list[str]:
+    """Return the figures and the names of `answer`, as written, that no text of `evidence` shows.
+
+    A name is a capitalised word within a sentence: at its beginning, every word is one.
+    """
     claims = _claims(answer)
-    if not claims:
-        return []
-    seen = _figures(evidence)
-    return [written for written, value, decimals, scale in claims if not _shown(value, decimals, scale, seen)]
+    seen = _figures(evidence) if claims else set()
+    found = [written for written, value, decimals, scale in claims if not _shown(value, decimals, scale, seen)]
+    names = dict.fromkeys(match.group(0) for match in NAME.finditer(answer))
+    known = "\n".join(evidence).casefold() if names else ""
+    return found + [name for name in names if name not in NO_NAMES and name.casefold() not in known]
 
 
 def _claims(answer: str) -> list[tuple[str, float, int, float]]:

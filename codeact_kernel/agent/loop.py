@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from codeact_kernel.agent import context, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.grounding import unshown
-from codeact_kernel.agent.verdicts import Repeats, echo_complaint, grounding_complaint, syntax_observation
+from codeact_kernel.agent.verdicts import Repeats, echo_complaint, grounding_complaint, syntax_observation, warned
 from codeact_kernel.errors import CodeActError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
 from codeact_kernel.terminal import clip
@@ -105,6 +105,7 @@ class Conversation:
     view: dict[str, int] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     steps: int = 0
+    chars_per_token: float = prompt.CHARS_PER_TOKEN
 
 
 class _LimitError(CodeActError):
@@ -133,7 +134,6 @@ class Agent:
     _bounced: bool = False
     _repeats: Repeats = field(default_factory=Repeats)
     _deadline: float = float("inf")
-    _chars_per_token: float = prompt.CHARS_PER_TOKEN
 
     async def run(self, task: str, snapshot: Snapshot) -> Outcome:
         """Carry out one task and return how it ended; what it learns is kept in the conversation.
@@ -150,6 +150,9 @@ class Agent:
                 step = await self._round()
                 if step.kind == "answer":
                     outcome = Outcome("done", answer=step.thought)
+                    break
+                if self.approval == "plan" and step.kind == "rejected":
+                    outcome = Outcome("done", answer=prompt.words("planned"))
                     break
         except StoppedError:
             outcome = Outcome("interrupted", cause="Stopped; the steps so far are kept.")
@@ -196,7 +199,7 @@ class Agent:
             talk.turns,
             talk.view,
             self.limits.context_tokens,
-            chars_per_token=self._chars_per_token,
+            chars_per_token=talk.chars_per_token,
             images=images,
         )
         messages = prompt.build(talk.system, talk.turns, talk.view, images=images)
@@ -216,7 +219,7 @@ class Agent:
 
     def _learn_size(self, completion: Completion, chars: int) -> None:
         if completion.usage.input > 50:
-            self._chars_per_token = min(5.0, max(1.5, chars / completion.usage.input))
+            self.conversation.chars_per_token = min(5.0, max(1.5, chars / completion.usage.input))
 
     async def _act(self, step: Step, code: str) -> Step:
         """Check, approve, run and observe one action."""
@@ -234,11 +237,13 @@ class Agent:
         if approval.decision == "stop":
             self.stop.set()
         if approval.decision in {"reject", "stop"}:
-            return step.with_(kind="rejected", observation=self._refusal(approval))
+            return self._repeats.note(step.with_(kind="rejected", observation=self._refusal(approval)))
         self.view.running(step)
         execution = await self._execute(code)
-        step = step.with_(execution=execution, observation=self._observe(execution))
-        return self._repeats.note(step)
+        seen = self._observe(execution)
+        if approval.decision == "modify":
+            seen = replace(seen, text=f"The user changed the cell to:\n```python\n{code}\n```\n\n{seen.text}")
+        return self._repeats.note(step.with_(execution=execution, observation=seen))
 
     async def _execute(self, code: str) -> Execution:
         self.stop.check()
@@ -248,8 +253,10 @@ class Agent:
         def interrupt() -> None:
             loop.call_soon_threadsafe(lambda: tasks.add(loop.create_task(self.executor.interrupt())))
 
-        left = self._deadline - time.monotonic()
-        bounds = [seconds for seconds in (self.limits.cell_seconds, left) if 0 < seconds < float("inf")]
+        left = max(0.001, self._deadline - time.monotonic())
+        bounds = [
+            seconds for seconds in (self.limits.cell_seconds or float("inf"), left) if seconds < float("inf")
+        ]
         forget = self.stop.on_set(interrupt)
         try:
             return await self.executor.run(code, timeout=min(bounds, default=None))
@@ -270,6 +277,8 @@ class Agent:
         last = self.limits.steps and self._steps == self.limits.steps - 1
         name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
         guide = prompt.words(name).replace("{task}", self._task)
+        if name == "after-step" and warned(execution):
+            guide = prompt.words("after-warning") + "\n" + guide
         return Observation(
             seen.status, f"{seen.text}\n\n{guide}", seen.images, seen.dropped_chars, seen.dropped_images
         )
@@ -284,7 +293,7 @@ class Agent:
         complaint = action.complaint or echo_complaint(action.thought)
         if complaint is not None:
             self._complaints += 1
-        elif not self._bounced:
+        elif not self._bounced and not self._at_limit():
             complaint = self._ungrounded(action.thought)
             self._bounced = complaint is not None
         if complaint is None:
@@ -293,7 +302,10 @@ class Agent:
 
     def _ungrounded(self, answer: str) -> str | None:
         talk = self.conversation
-        evidence, last, acted = [talk.system], None, False
+        # The prompt is no evidence: the figures of its example are the first that a small model copies.
+        evidence: list[str] = []
+        last: Observation | None = None
+        acted = False
         for turn in talk.turns:
             if isinstance(turn, TaskTurn):
                 evidence.append(turn.content)
@@ -304,7 +316,7 @@ class Agent:
         has_data = talk.snapshot is not None and bool(talk.snapshot.names or talk.snapshot.files)
         return grounding_complaint(
             unshown(answer, evidence),
-            failed=last is not None and last.status == "error",
+            failed=last is not None and last.status not in {"ok", "refused"},
             guessed=has_data and not acted,
         )
 
@@ -326,9 +338,12 @@ class Agent:
         if cause is not None:
             raise CodeActError(cause)
 
+    def _at_limit(self) -> bool:
+        return bool(self.limits.steps) and self._steps >= self.limits.steps
+
     def _check_limits(self) -> None:
         self.stop.check()
-        if self.limits.steps and self._steps >= self.limits.steps:
+        if self._at_limit():
             raise _LimitError(f"No answer after {self._steps} steps; raise --max-steps or ask a smaller question.")
         used = self.usage.input + self.usage.output
         if self.limits.tokens and used >= self.limits.tokens:

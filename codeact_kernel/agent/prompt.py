@@ -104,11 +104,6 @@ def fit(
     return grown
 
 
-def estimate(messages: Iterable[Message], chars_per_token: float = CHARS_PER_TOKEN) -> int:
-    """Return about how many tokens the messages take."""
-    return int(sum(len(m.content) + 12 for m in messages) / chars_per_token)
-
-
 def _messages_of(turn: Turn, keep: int | None, *, images: bool) -> list[Message]:
     if isinstance(turn, TaskTurn):
         return [Message("user", turn.content)]

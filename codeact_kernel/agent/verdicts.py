@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from codeact_kernel.agent import prompt
-from codeact_kernel.types import Observation, Sampling, Step
+from codeact_kernel.types import Execution, Observation, Sampling, Step
 
 MOST_FAILURES = 3
 MOST_REPEATS = 4
@@ -22,6 +22,7 @@ OWN_WORDS = (
     "answer-guessed",
     "answer-not-shown",
 )
+WARNING = re.compile(r"\b\w*(?:Warning|ChainedAssignmentError)\b:")
 SHAKE = 0.7
 """Temperature of the reply after a repeated action: greedy decoding would repeat it once more."""
 
@@ -75,6 +76,12 @@ class Repeats:
         return replace(usual, temperature=max(usual.temperature, SHAKE), seed=seed)
 
 
+def warned(execution: Execution) -> bool:
+    """Say whether a cell wrote a warning to stderr, such as one that an assignment had no effect."""
+    texts = (output["text"] for output in execution.outputs if output.get("name") == "stderr")
+    return any(WARNING.search("".join(text)) for text in texts)
+
+
 def syntax_observation(error: SyntaxError, code: str) -> Observation:
     """Return what the model sees of code that does not parse: the error, its line and a caret; nothing was run."""
     text = f"Output:\n{type(error).__name__}: {error.msg}"
@@ -92,7 +99,7 @@ def echo_complaint(answer: str) -> str | None:
     """Return what to say to an answer that only gives our own words back; small models do that."""
     said = " ".join(answer.split())
     for name in OWN_WORDS:
-        sentences = re.split(r"(?<=[.:)])\s+", prompt.words(name))
+        sentences = re.split(r"(?<=[.:)])\s+|\n", prompt.words(name))
         if any(len(sentence) > 30 and "{" not in sentence and sentence in said for sentence in sentences):
             return prompt.words("answer-echoed")
     return None

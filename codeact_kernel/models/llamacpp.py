@@ -12,7 +12,6 @@ import platform
 import re
 import subprocess
 import sys
-import time
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path

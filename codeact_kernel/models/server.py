@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CONTEXT_TOKENS = 8192
 """Per slot. Qwen2.5-Coder 1.5B takes 28 kB a token for it."""
 SLOTS = 1
-"""Requests wait for each other: side by side in one batch they were no faster on a CPU, and a greedy reply depended
+"""Requests wait for each other: in one batch they were no faster on a CPU, and a greedy reply depended
 on what else was being written. A conversation that lost the slot gets its prompt back from memory."""
 PROMPT_CACHE_MIB = 512
 """Prompts that lost their slot are kept in memory up to this size."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 STOP = ("\n```\n", "</execute>", "<|im_end|>")
 """A reply ends with its first block: what a small model writes after it is an invented output."""
 
+CUT = {"length", "tool", "cancelled"}
+"""Ways a reply can end before its author ended it: an unclosed block is then never an action."""
 PYTHON = {"python", "py", "python3", "ipython", "ipython3", "{python}", "pycon", "tool_code", "jupyter"}
 OPENING = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$")
-EXECUTE = re.compile(r"<execute>(?P<code>.*?)(?:</execute>|\Z)", re.DOTALL)
+EXECUTE = re.compile(r"^[ \t]*<execute>(?P<code>.*?)(?:</execute>|\Z)", re.DOTALL | re.MULTILINE)
+TAG_LINE = re.compile(r"^[ \t]*<execute>", re.MULTILINE)
 INVENTED = re.compile(r"^\s*(?:\*\*)?(?:Execution )?(?:Output|Observation|Result)s?(?:\*\*)?:", re.IGNORECASE)
 PROMPT = re.compile(r"^(?:>>> ?|\.\.\. ?|In \[\d+\]: )")
 CLOSING_TAG = "</execute>"
@@ -61,8 +65,8 @@ def parse(text: str, finish: Finish = "stop") -> Action:
         text = text.replace("\0", "")
         repairs.append("removed NUL characters")
     if not text.strip():
-        return Action("", complaint=CUT_ANSWER if finish == "length" else EMPTY_REPLY, repairs=tuple(repairs))
-    if "<execute>" in text:
+        return Action("", complaint=CUT_ANSWER if finish in CUT else EMPTY_REPLY, repairs=tuple(repairs))
+    if TAG_LINE.search(text):
         return _from_tags(text, finish, repairs)
     return _from_fences(text, finish, repairs)
 
@@ -73,7 +77,8 @@ def syntax_error(code: str) -> SyntaxError | None:
 
     try:
         plain = TransformerManager().transform_cell(code)  # type: ignore[no-untyped-call]
-        compile(plain, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        with warnings.catch_warnings(action="ignore"):
+            compile(plain, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     except SyntaxError as error:
         return error
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
@@ -86,7 +91,7 @@ def _from_tags(text: str, finish: Finish, repairs: list[str]) -> Action:
     for match in EXECUTE.finditer(text):
         code = match.group("code")
         if not match.group(0).endswith(CLOSING_TAG):
-            if finish == "length":
+            if finish in CUT:
                 return Action(EXECUTE.sub("", text).strip(), complaint=CUT_CODE, repairs=tuple(repairs))
             code = _without_partial_tag(code)
             repairs.append("closed an <execute> tag")
@@ -121,7 +126,7 @@ def _from_fences(text: str, finish: Finish, repairs: list[str]) -> Action:
             thought.append((block.start, "\n".join(lines[block.start : block.end])))
             continue
         if not block.closed:
-            if finish == "length":
+            if finish in CUT:
                 return Action(_prose(thought), complaint=CUT_CODE, repairs=tuple(repairs))
             repairs.append("closed a code fence")
         codes.append(block.code)
@@ -133,11 +138,11 @@ def _from_fences(text: str, finish: Finish, repairs: list[str]) -> Action:
 
 def _without_blocks(prose: str, finish: Finish, repairs: list[str]) -> Action:
     if _is_bare_code(prose):
-        if finish == "length":
+        if finish in CUT:
             return Action("", complaint=CUT_CODE, repairs=tuple(repairs))
         return _action("", [prose], [*repairs, "took a reply of bare code as a block"])
     complaint = None
-    if finish == "length":
+    if finish in CUT:
         complaint = CUT_ANSWER
     elif prose.rstrip().endswith(":"):
         complaint = ANNOUNCED
@@ -216,7 +221,7 @@ def _is_python(block: Block) -> bool:
 
 
 def _is_bare_code(text: str) -> bool:
-    """Say whether a text is Python that does something: an import, an assignment, a call; not a word or number."""
+    """Say whether a text is Python that does something: an import or a call; not a word or `total = 3`."""
     stripped = textwrap.dedent(text).strip()
     if not stripped or (stripped.startswith("#") and "\n" not in stripped):
         return False
@@ -224,11 +229,7 @@ def _is_bare_code(text: str) -> bool:
         tree = ast.parse(stripped)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return any(
-        not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call | ast.Await)
-        for node in tree.body
-        if not isinstance(node, ast.AnnAssign) or node.value is not None
-    )
+    return any(isinstance(node, ast.Call | ast.Await | ast.Import | ast.ImportFrom) for node in ast.walk(tree))
 
 
 def _prose(parts: list[tuple[int, str]]) -> str:
