@@ -30,13 +30,14 @@ class NotebookView:
         self._text = ""
         self._notice = ""
         self._step = 0
+        self._waiting = False
         self._began = self._first = self._drawn = 0.0
         self._pieces = 0
 
     def asking(self, step: int) -> None:
         """Begin a step."""
         self._step, self._text, self._notice, self._pieces = step, "", "", 0
-        self._began, self._first = time.monotonic(), 0.0
+        self._began, self._first, self._waiting = time.monotonic(), 0.0, True
         self._show(_Card(self._head("thinking"), ""), fresh=True)
 
     def chunk(self, chunk: Chunk) -> None:
@@ -57,12 +58,13 @@ class NotebookView:
 
     def finished(self, step: Step) -> None:
         """Leave the step as it came out; a reply that was sent back, or refused code, says why."""
+        self._waiting = False
         if step.kind == "answer":
             self._show(_Card("", ""))
             return
         why = ""
         if step.execution is None and step.observation is not None:
-            why = step.observation.text
+            why = step.observation.text.removesuffix(step.observation.guide)
         self._finish(step, "not run" if why else "", why)
 
     def warn(self, sentence: str) -> None:
@@ -78,7 +80,11 @@ class NotebookView:
         self._post(draw)
 
     def close(self) -> None:
-        """Do nothing: the last drawing stays."""
+        """Leave no step that still seems to think; the rest stays as it was drawn. On the main thread only."""
+        if self._waiting:
+            seconds = f"{time.monotonic() - self._began:.1f} s"
+            self._post = lambda draw: draw()  # the magic's loop is gone by now
+            self._show(_Card(f"step {self._step} · {seconds} · not finished", self._text))
 
     def _finish(self, step: Step, state: str, why: str = "") -> None:
         usage = step.completion.usage

@@ -130,7 +130,9 @@ class TerminalView:
         if step.execution is None:
             self._summary(step)
         if step.observation is not None and self._outputs:
-            text = "\n".join(f"  {line}" for line in _first_lines(step.observation.text))
+            text = "\n".join(
+                f"  {line}" for line in _first_lines(step.observation.text.removesuffix(step.observation.guide))
+            )
             self._print(text, "31" if step.observation.status != "ok" else "2")
 
     def warn(self, sentence: str) -> None:

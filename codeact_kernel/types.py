@@ -180,7 +180,8 @@ class Execution:
 class Observation:
     """What the model sees next. `text` is the exact string; `images` are `(output index, Image)`.
 
-    `dropped_chars` and `dropped_images` say how much was left out.
+    `dropped_chars` and `dropped_images` say how much was left out; `guide` is the end of `text` that is said to the
+    model and no part of what the cell gave.
     """
 
     status: ExecutionStatus
@@ -188,6 +189,7 @@ class Observation:
     images: tuple[tuple[int, Image], ...] = ()
     dropped_chars: int = 0
     dropped_images: int = 0
+    guide: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from codeact_kernel.episode.chat import conversation
 from codeact_kernel.execute.fresh import FreshExecutor
 from codeact_kernel.session import Session
 from codeact_kernel.terminal_view import QuietView
+from codeact_kernel.types import Approval
 from codeact_kernel.worker import worker
 
 
@@ -279,3 +280,46 @@ def test_our_own_words_are_no_answer(bench):
     outcome = bench.ask("Go.", [block("print(7)"), prompt.words("repeated-success"), "It is 7."])
     assert (outcome.answer, outcome.steps) == ("It is 7.", 3)
     assert bench.observations()[1] == prompt.words("answer-echoed")
+
+
+def test_plan_ends_with_the_plan(bench):
+    outcome = bench.ask("Go.", [block("ran = 1"), "never asked"], approval="plan")
+    assert (outcome.status, outcome.steps, outcome.answer) == ("done", 1, prompt.words("planned"))
+
+
+def test_a_refused_cell_that_comes_again_ends_the_task(bench):
+    outcome = bench.ask("Go.", [block("import os\nos.remove('x')")] * 5, approval="ask-if-risky")
+    assert (outcome.status, outcome.steps) == ("failed", 3)
+
+
+def test_the_last_round_is_not_sent_back(bench):
+    outcome = bench.ask("What is 17 * 23?", ["It is 391."], max_steps=1)
+    assert (outcome.status, outcome.answer) == ("done", "It is 391.")
+
+
+def test_the_figures_of_the_prompts_example_are_no_evidence(bench):
+    figure = next(
+        word for word in prompt.words("system").split() if word.replace(",", "").replace(".", "").isdigit()
+    )
+    outcome = bench.ask("How many?", [f"There are {figure}", block("print(5)"), "There are 5."])
+    assert outcome.steps == 3
+
+
+def test_a_warning_is_pointed_at(bench):
+    bench.ask("Go.", [block("import warnings\nwarnings.warn('no effect')"), "Done."])
+    assert prompt.words("after-warning") in bench.observations()[0]
+
+
+def test_an_edited_cell_is_shown_to_the_model(bench):
+    class Editor:
+        async def ask(self, code, risks, reason):
+            return Approval("modify", "user", proposed=code), "print('mine')"
+
+    outcome = bench.ask("Go.", [block("print('yours')"), "Done."], asker=Editor(), approval="ask")
+    assert outcome.status == "done"
+    assert "The user changed the cell to:\n```python\nprint('mine')\n```" in bench.observations()[0]
+    mark = next(mark for mark in bench.records() if mark["kind"] == "action")
+    assert (mark["record"]["approval"]["decision"], mark["record"]["approval"]["proposed"]) == (
+        "modify",
+        "print('yours')",
+    )

@@ -58,7 +58,10 @@ class Repeats:
             return step
         self.repeated += 1
         words = prompt.words("repeated-failure" if failed else "repeated-success")
-        return step.with_(observation=replace(observation, text=f"{observation.text}\n\n{words}"))
+        said = f"\n\n{words}"
+        return step.with_(
+            observation=replace(observation, text=observation.text + said, guide=observation.guide + said)
+        )
 
     def verdict(self) -> str | None:
         """Return why the task must end, if the last action was tried too often."""
@@ -92,7 +95,8 @@ def syntax_observation(error: SyntaxError, code: str) -> Observation:
         indent = len(line) - len(line.lstrip())
         if error.offset is not None and 0 < error.offset - indent <= 200:
             text += "\n" + " " * (len(f"  line {error.lineno}: ") + error.offset - indent - 1) + "^"
-    return Observation("error", f"{text}\n\n{prompt.words('after-syntax-error')}")
+    guide = f"\n\n{prompt.words('after-syntax-error')}"
+    return Observation("error", text + guide, guide=guide)
 
 
 def echo_complaint(answer: str) -> str | None:
