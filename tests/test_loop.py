@@ -323,3 +323,10 @@ def test_an_edited_cell_is_shown_to_the_model(bench):
         "modify",
         "print('yours')",
     )
+
+
+def test_a_question_for_a_figure_wants_one(bench):
+    replies = [block("print(5)"), "The output matches the task.", "There are 5."]
+    outcome = bench.ask("How many are there?", replies)
+    assert (outcome.answer, outcome.steps) == ("There are 5.", 3)
+    assert bench.ask("How many are left?", [block("print('no rows')"), "There are none left."]).steps == 2

@@ -15,7 +15,14 @@ from codeact_kernel.agent import context, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.grounding import unshown
-from codeact_kernel.agent.verdicts import Repeats, echo_complaint, grounding_complaint, syntax_observation, warned
+from codeact_kernel.agent.verdicts import (
+    Repeats,
+    echo_complaint,
+    figure_missing,
+    grounding_complaint,
+    syntax_observation,
+    warned,
+)
 from codeact_kernel.errors import CodeActError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
 from codeact_kernel.terminal import clip
@@ -313,6 +320,8 @@ class Agent:
             elif turn.observation is not None and turn.kind != "note":
                 evidence.append(turn.observation.text)
                 last, acted = turn.observation, True
+        if acted and last is not None and last.status == "ok" and figure_missing(self._task, answer):
+            return prompt.words("answer-without-figure")
         has_data = talk.snapshot is not None and bool(talk.snapshot.names or talk.snapshot.files)
         return grounding_complaint(
             unshown(answer, evidence),

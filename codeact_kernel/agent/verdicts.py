@@ -22,6 +22,12 @@ OWN_WORDS = (
     "answer-guessed",
     "answer-not-shown",
 )
+QUANTITY = re.compile(
+    r"\bhow (?:many|much)\b"
+    r"|\bwhat (?:is|was|are) the (?:\w+ )?(?:total|sum|mean|average|median|number|share|percentage)\b",
+    re.IGNORECASE,
+)
+NUMERAL = re.compile(r"\b(?:no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|all)\b", re.IGNORECASE)
 WARNING = re.compile(r"\b\w*(?:Warning|ChainedAssignmentError)\b:")
 SHAKE = 0.7
 """Temperature of the reply after a repeated action: greedy decoding would repeat it once more."""
@@ -107,6 +113,11 @@ def echo_complaint(answer: str) -> str | None:
         if any(len(sentence) > 30 and "{" not in sentence and sentence in said for sentence in sentences):
             return prompt.words("answer-echoed")
     return None
+
+
+def figure_missing(task: str, answer: str) -> bool:
+    """Say whether a task asks for a figure and the answer states none."""
+    return bool(QUANTITY.search(task)) and not re.search(r"\d", answer) and not NUMERAL.search(answer)
 
 
 def grounding_complaint(figures: list[str], *, failed: bool, guessed: bool) -> str | None:
