@@ -17,10 +17,11 @@ from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.config import APPROVAL_MODES, from_environment
 from codeact_kernel.episode.recover import recover
-from codeact_kernel.errors import CodeActError, ConfigError, StoppedError
+from codeact_kernel.errors import CodeActError, ConfigError, StoppedError, WeightsError
 from codeact_kernel.notebook_view import relative
 from codeact_kernel.oneshot import Result, run
 from codeact_kernel.terminal_view import printable
+from codeact_kernel.types import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,14 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             return cli_models.main(args)
         return _recover(args)
     except (StoppedError, KeyboardInterrupt):
-        _say("codeact: stopped.")
-        return 130
-    except ConfigError as error:
-        _say(f"codeact: {error}")
-        return 2
+        return _fail(args, "interrupted", "stopped.")
+    except (ConfigError, WeightsError) as error:
+        return _fail(args, "failed", str(error), code=2)
     except CodeActError as error:
-        _say(f"codeact: {error}")
-        return 1
+        return _fail(args, "failed", str(error))
+
+
+def _fail(args: argparse.Namespace, status: str, cause: str, *, code: int | None = None) -> int:
+    """Say why there is no episode, as JSON too where that was asked for, and return the exit code."""
+    _say(f"codeact: {cause}")
+    if getattr(args, "json", False):
+        known = {"status": status, "answer": None, "cause": cause, "episode": None, "steps": 0}
+        print(json.dumps({**known, "usage": asdict(Usage())}))
+    return EXIT[status] if code is None else code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel import terminal
-from codeact_kernel.agent import probe
+from codeact_kernel.agent.probe_values import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FIELD = re.compile(r"\{(?P<name>[A-Za-z_]\w*)(?:\[(?P<index>\d+)\])?\}")
 MOST_CHARS = 4000
+SECONDS = 0.5
 
 
 def interpolate(task: str, namespace: Mapping[str, Any], errors: Mapping[int, str]) -> str:
@@ -33,7 +35,7 @@ def interpolate(task: str, namespace: Mapping[str, Any], errors: Mapping[int, st
             return _words(value)
         try:
             return _words(value[int(index)])
-        except (KeyError, IndexError, TypeError):
+        except Exception:
             return match.group(0)
 
     return FIELD.sub(fill, task)
@@ -43,5 +45,5 @@ def _words(value: Any) -> str:
     if type(value) in {str, int, float, bool, type(None)}:
         text = str(value)
     else:
-        text = str(probe.report({"Out": {0: value}}, execution_count=0)["result"])
+        text = result_of(value, time.perf_counter() + SECONDS) or f"<{type(value).__name__}>"
     return terminal.clip(text, MOST_CHARS)[0]

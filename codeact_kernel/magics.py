@@ -162,13 +162,12 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
                 print("The conversation is forgotten; the next task begins a new episode.")  # noqa: T201
                 return None
             if task == "fix":
-                task = self.history.last_failure()
-            return await self._ask(args, task)
+                return await self._ask(args, self.history.last_failure())
+            return await self._ask(args, interpolate(task, self.here.user_ns, self.history.errors))
         except CodeActError as error:
             raise UsageError(str(error)) from None
 
     async def _ask(self, args: argparse.Namespace, task: str) -> Answer | None:
-        task = interpolate(task, self.here.user_ns, self.history.errors)
         config = self.settings.updated(model=args.model, max_steps=args.max_steps, approval=args.approve)
         origin = Origin(_notebook(self.here), _cell_id(self.here))
         saved = None if args.again else self._saved(config, origin, task)
@@ -176,7 +175,9 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
             return self._show(args, saved, saved_answer=True)
         stop = Stop()
         executor = executor_for(self.here, stop.set)
-        view: View = NotebookView(executor.post) if _is_kernel(self.here) else TerminalView(sys.stdout)
+        view: View = (
+            NotebookView(executor.post) if _is_kernel(self.here) else TerminalView(sys.stdout, outputs=False)
+        )
         prelude, complete = self.history.prelude()
         work = worker().submit(
             self.session.ask(
@@ -197,6 +198,8 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         except StoppedError as error:
             raise UsageError(str(error)) from None
         finally:
+            if not work.done():
+                stop.set()  # the cell was cancelled from outside: nobody waits for the agent any more
             view.close()
         return self._show(args, outcome)
 
@@ -218,12 +221,12 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         else:
             text = answer_bundle(outcome, saved=saved_answer)["text/plain"]
             print(printable(text, sys.stdout))  # noqa: T201
+        if args.output:
+            self.here.user_ns[args.output] = outcome.answer if outcome.status == "done" else None
         if outcome.status == "interrupted":
             raise _interruption()
         if outcome.status != "done":
             return None
-        if args.output:
-            self.here.user_ns[args.output] = outcome.answer
         return Answer(outcome.answer)
 
     def _list(self) -> None:

@@ -158,6 +158,8 @@ def answer_bundle(outcome: Outcome, *, saved: bool = False) -> dict[str, str]:
     facts = [f"{outcome.steps} step{'s' if outcome.steps != 1 else ''}"]
     if outcome.usage.input:
         facts.append(f"{outcome.usage.input + outcome.usage.output:,} tokens")
+    if outcome.model:
+        facts.append(outcome.model)
     if saved:
         facts = ["saved answer, the model was not called; to ask again: `%codeact --again ...`"]
     foot = " · ".join([*facts, f"[episode]({quote(link)})" if link else ""]).rstrip(" ·")

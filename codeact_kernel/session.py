@@ -101,7 +101,7 @@ class Session:
             for cell in humans if following else ():
                 writer.human(cell.source, (), cell.execution_count)
             outcome = await agent.run(task, snapshot)
-            return replace(outcome, episode=str(writer.path))
+            return replace(outcome, model=f"{model.backend}:{model.id}", episode=str(writer.path))
         finally:
             self.running, self._view = False, None
 

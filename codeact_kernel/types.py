@@ -180,8 +180,8 @@ class Execution:
 class Observation:
     """What the model sees next. `text` is the exact string; `images` are `(output index, Image)`.
 
-    `dropped_chars` and `dropped_images` say how much was left out; `guide` is the end of `text` that is said to the
-    model and no part of what the cell gave.
+    `dropped_chars` and `dropped_images` say how much was left out; `guide` is the end of `text`, which tells
+    the model what to do next and is no part of what the cell gave.
     """
 
     status: ExecutionStatus
@@ -253,3 +253,4 @@ class Outcome:
     steps: int = 0
     usage: Usage = Usage()
     episode: str | None = None
+    model: str = ""

@@ -219,3 +219,27 @@ def test_unloading_leaves_nothing(nb):
     text = nb.run("%codeact go")[1]
     assert "codeact` not found" in text
     nb.run("%load_ext codeact_kernel")
+
+
+def test_fix_shows_the_failing_code_as_it_was_typed(nb):
+    nb.run("total = 42")
+    nb.run("print(f'{total} {rate}')")
+    nb.run(f"%codeact -m {nb.script(block('rate = 3'), 'Done.')} fix")
+    task = next(mark for mark in marks(nb) if mark["kind"] == "task")
+    assert "print(f'{total} {rate}')" in task["record"]["text"]
+
+
+def test_a_cancelled_magic_stops_the_agent(nb):
+    slow, quick = nb.script({"text": "Late.", "delay_s": 60}), nb.script("Soon.")
+    _, text = nb.run(
+        "import asyncio\nask = get_ipython().magics_manager.magics['line']['codeact']\n"
+        f"try:\n    await asyncio.wait_for(ask('-m {slow} go'), 1)\n"
+        "except asyncio.TimeoutError: print('timed out')\nawait asyncio.sleep(1)"
+    )
+    assert "timed out" in text
+    assert "Soon." in nb.run(f"%codeact -m {quick} go")[1]
+
+
+def marks(nb):
+    notebook = nbformat.read(nb.episodes()[0], as_version=4)
+    return [cell.metadata.codeact for cell in notebook.cells]
