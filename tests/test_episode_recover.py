@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import nbformat
@@ -147,6 +148,26 @@ def test_there_may_be_nothing_to_recover(tmp_path):
     with pytest.raises(EpisodeError):
         recover(tmp_path / "data.jsonl")
     assert (tmp_path / "data.jsonl").read_text() == '{"a": 1}\n'
+
+
+DATA = '{"region": "north", "event": "click"}\n{"event": "open", "door": 3}\n'
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("name", ["sales.ipynb", "sales.jsonl"])
+def test_data_of_the_user_beside_an_episode_is_no_journal(tmp_path, ended, name):
+    writer = EpisodeWriter.create(tmp_path, header=header(), title="Sales", path=tmp_path / "sales.ipynb")
+    write(writer, five_steps(), None if ended else "running")
+    if not ended:
+        shutil.copy(writer.path, tmp_path / "copy")
+        writer.close()
+        (tmp_path / "copy").rename(writer.path)
+    (tmp_path / "sales.jsonl").write_text(DATA)
+    assert recover(tmp_path / name) == writer.path
+    assert (tmp_path / "sales.jsonl").read_text() == DATA
+    found = load(writer.path)
+    assert found["metadata"]["codeact"]["status"] == ("done" if ended else "recovered")
+    assert chat.conversation(found)[1] == five_steps()
 
 
 def test_a_live_episode_is_not_recovered(tmp_path):

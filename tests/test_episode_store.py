@@ -166,7 +166,7 @@ def test_a_bad_path_is_refused_before_anything_happens(tmp_path):
     with pytest.raises(ConfigError, match="exists already"):
         create(tmp_path, path=file)
     left = tmp_path / "left.ipynb"
-    left.with_suffix(".jsonl").write_text("")
+    left.with_suffix(".jsonl").write_text('{"event": "open", "at": "')
     with pytest.raises(ConfigError, match="codeact recover"):
         create(tmp_path, path=left)
     assert names(tmp_path) == {"file", "left.jsonl"}

@@ -23,7 +23,7 @@ from codeact_kernel.episode.records import (
 from codeact_kernel.errors import EpisodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from codeact_kernel.types import Execution, NbOutput, Step, TaskTurn, Turn
 
@@ -86,15 +86,44 @@ def source_of(cell: Cell) -> str:
     return "".join(source) if isinstance(source, list) else str(source)
 
 
-def prelude_entry(sources: Sequence[str], position: int) -> Entry:
-    """Return the kernel's input history before the episode as collapsed code cells."""
-    cells = tuple(
-        _code(f"prelude-{number}", plain_text(source), {"kind": "prelude", "position": position, "part": number})
-        for number, source in enumerate(sources)
-    )
+def prelude_entry(sources: Sequence[str], position: int, failed: Container[int] = (), cwd: str = ".") -> Entry:
+    """Return the kernel's input history before the episode as collapsed code cells.
+
+    `failed` holds the numbers of the sources that raised; a cell before them goes to the folder `cwd`, which is
+    given as it is reached from the notebook's own.
+    """
+    cells = []
+    if cwd != ".":
+        mark = {"kind": "prelude", "position": position, "part": 0, "role": "cwd"}
+        cells.append(_code("prelude-cwd", _enter(cwd), mark))
+    for number, source in enumerate(sources):
+        mark = {"kind": "prelude", "position": position, "part": len(cells)}
+        cells.append(_code(f"prelude-{number}", plain_text(source), mark))
+        if number in failed:
+            cells[-1]["metadata"]["tags"] = ["raises-exception"]
     for cell in cells:
         cell["metadata"]["jupyter"] = {"source_hidden": True}
-    return Entry("prelude", position, cells)
+    return Entry("prelude", position, tuple(cells))
+
+
+def moved(entry: Entry, cwd: str) -> Entry:
+    """Return an entry whose cell that goes to the working folder, if it has one, finds it from a new place."""
+    first, *rest = entry.cells
+    if mark_of(first).get("role") != "cwd":
+        return entry
+    return Entry(entry.kind, entry.position, (first | {"source": _enter(cwd)}, *rest))
+
+
+def _enter(cwd: str) -> str:
+    """Return the code that goes to a folder, if it is there; IPython's `_dh[0]` is where the kernel began.
+
+    A second Run All in one kernel must not go one folder further, so the present folder does not count.
+    """
+    return (
+        "import os  # the cells below were run in this folder\n\n"
+        f"if os.path.isdir(os.path.join(_dh[0], {cwd!r})):\n"
+        f"    os.chdir(os.path.join(_dh[0], {cwd!r}))"
+    )
 
 
 def task_entry(turn: TaskTurn, position: int, prev: str | None) -> Entry:
@@ -135,13 +164,19 @@ def step_entry(step: Step, position: int, prev: str | None) -> Entry:
 
 
 def human_entry(
-    source: str, outputs: Sequence[NbOutput], count: int | None, position: int, prev: str | None
+    source: str,
+    outputs: Sequence[NbOutput],
+    count: int | None,
+    position: int,
+    prev: str | None,
+    *,
+    failed: bool = False,
 ) -> Entry:
-    """Return the entry of a cell that the user ran meanwhile: it replays too."""
+    """Return the entry of a cell that the user ran meanwhile: it replays too, its failure included."""
     shown = plain_text(source)
     mark = {"kind": "human", "position": position, "record": {"source": sha256(shown), "prev": prev}}
     cell = _code(f"human-{position}", shown, mark, plain(tuple(outputs)), count)
-    if any(output.get("output_type") == "error" for output in outputs):
+    if failed or any(output.get("output_type") == "error" for output in outputs):
         cell["metadata"]["tags"] = ["raises-exception"]
     return Entry("human", position, (cell,))
 

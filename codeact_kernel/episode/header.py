@@ -16,7 +16,7 @@ from codeact_kernel.episode.records import usage_to_json
 from codeact_kernel.types import Snapshot, Usage, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
     from codeact_kernel.types import Sampling
@@ -54,7 +54,6 @@ def make_header(
     agent: dict[str, Any] | None = None,
     policy: dict[str, Any] | None = None,
     template: str = "",
-    tools: Sequence[dict[str, Any]] = (),
     snapshot: Snapshot | None = None,
     folder: Path | None = None,
     origin: dict[str, Any] | None = None,
@@ -67,12 +66,11 @@ def make_header(
     Args:
         model: the model's `describe()`; `kernel` is the executor's.
         sampling: how replies are drawn.
-        system: the system prompt, verbatim; `template` names where it comes from, `tools` what it offers.
+        system: the system prompt, verbatim; `template` names where it comes from.
         kernel: see `model`.
         agent: name, version and action format; None for this version and format "code".
         policy: approval mode and limits.
         template: see `system`.
-        tools: see `system`.
         snapshot: the namespace before the task: its names, modules (for `packages`) and files are noted.
         folder: the working folder, whose files are noted; None notes none.
         origin: where the task was given: `notebook`, `cell_id`, and `task`, the user's words, kept as a digest.
@@ -92,7 +90,7 @@ def make_header(
         "agent": dict(agent or {"name": "codeact-kernel", "version": __version__, "format": "code"}),
         "model": dict(model),
         "sampling": sampling_to_json(sampling),
-        "prompt": {"system": system, "template": template, "tools": list(tools)},
+        "prompt": {"system": system, "template": template, "tools": []},
         "policy": dict(policy or {}),
         "kernel": {**kernel, "names": {name: info.type for name, info in known.names.items()}},
         "packages": packages_of(known.modules),

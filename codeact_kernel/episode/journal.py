@@ -11,6 +11,7 @@ Events: `open` (header, entries so far), `task`, `completion` (before the code r
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
+OPENING = b'{"event": "open", "at": "'
+"""How the first line of a journal begins; also one that was cut off is known by it."""
 
 
 class Journal:
@@ -46,11 +49,13 @@ class Journal:
         """Write what waits.
 
         Raises:
-            OSError: it could not be written.
+            OSError: it could not be written, or a file that is no journal has the name.
         """
         if not self._waiting:
             return
         if self._fd is None:
+            if belongs_to_others(self.path):
+                raise FileExistsError(errno.EEXIST, f"{self.path.name} is another file", str(self.path))
             flags = (
                 os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
             )
@@ -81,6 +86,26 @@ class Journal:
         if opened:
             with contextlib.suppress(OSError):
                 self.path.unlink()
+
+
+def is_journal(data: bytes) -> bool:
+    """Say whether bytes are an episode's journal, whole or cut off: other programs write `.jsonl` files too."""
+    return data.startswith(OPENING) or any(
+        event["event"] == "open" and isinstance(event.get("header"), dict) and "episode" in event["header"]
+        for event in read_events(data)
+    )
+
+
+def belongs_to_others(path: Path) -> bool:
+    """Say whether there is a file at the path that is no journal of ours; what cannot be read is not ours."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(OPENING))
+            return head != OPENING and not is_journal(head + file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
 
 
 def write_all(fd: int, data: bytes) -> int:

@@ -11,15 +11,36 @@ import json
 import os
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from codeact_kernel.errors import BusyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _CLOCK_SECONDS = 2.0
 """Two processes with one id that started within this time count as one: start times jitter with the clock."""
+
+
+F = TypeVar("F", bound="Callable[..., None]")
+
+
+def one_at_a_time(method: F) -> F:
+    """Let one thread in at a time, and a forked child not at all: it must not write its parent's episode.
+
+    For methods of an object with `owner`, the id of the process that made it, and `guard`, a reentrant lock.
+    """
+
+    @wraps(method)
+    def guarded(self: Any, *args: Any, **kwargs: Any) -> None:
+        if os.getpid() != self.owner:
+            return
+        with self.guard:
+            method(self, *args, **kwargs)
+
+    return cast("F", guarded)
 
 
 class Lock:

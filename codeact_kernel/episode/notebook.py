@@ -68,8 +68,9 @@ def about_cell(episode: Episode) -> Cell:
         f"An episode of codeact-kernel with {model}, started {header.get('started')}; "
         f"{episode.steps} steps, status **{header.get('status')}**.\n\n"
         "Read it from top to bottom: the task, then thoughts, code that ran, and what came of it. "
-        "`codeact replay FILE` runs the code again in a fresh kernel and compares the outputs; "
-        "this file is not changed. The records in the cells' metadata hold what the model saw."
+        "*Run All* in any Jupyter, or `jupyter execute FILE`, runs the code again; no model is called. "
+        "After a crash `codeact recover FILE` rebuilds this file up to the last finished step. "
+        "The records in the cells' metadata hold what the model saw."
     )
     return markdown("about", plain_text(text), {"kind": "about"})
 

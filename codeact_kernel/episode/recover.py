@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.episode.cells import Entry, interrupted_entry
 from codeact_kernel.episode.files import read_episode, save_atomically, temp_path
-from codeact_kernel.episode.journal import read_events
+from codeact_kernel.episode.journal import is_journal, read_events
 from codeact_kernel.episode.lock import Lock, check_free
 from codeact_kernel.episode.notebook import Episode, dumps, entries_of
 from codeact_kernel.episode.plain import escape, unescape
@@ -51,7 +51,9 @@ def recover(path: Path) -> Path:
 
 
 def _recover(notebook: Path, journal: Path) -> Path:
-    events = read_events(journal.read_bytes()) if journal.exists() else []
+    data = journal.read_bytes() if journal.exists() else b""
+    ours = is_journal(data)
+    events = read_events(data) if ours else []
     stored, trouble = None, None
     if notebook.exists():
         try:
@@ -64,12 +66,12 @@ def _recover(notebook: Path, journal: Path) -> Path:
                 raise trouble or EpisodeError(f"{journal} is not the journal of an episode; name one that is.")
             raise trouble or EpisodeError(f"There is no journal {journal} to recover an episode from.")
         if stored.header.get("status") != "running":
-            return _clean(notebook, journal)
+            return _clean(notebook, journal, ours=ours)
     episode = _rebuild(stored, events)
     if trouble is not None:
         notebook = _free(notebook)
     save_atomically(notebook, dumps(episode))
-    return _clean(notebook, journal)
+    return _clean(notebook, journal, ours=ours)
 
 
 def _rebuild(stored: Episode | None, events: Sequence[Event]) -> Episode:
@@ -143,7 +145,7 @@ def _choose(folder: Path) -> Path:
         except BusyError as error:
             busy = error
             continue
-        if any(event["event"] == "open" for event in read_events(journal.read_bytes())):
+        if is_journal(journal.read_bytes()):
             return journal
     raise busy or EpisodeError(f"There is no journal of an episode in {folder}; nothing was left by a crash.")
 
@@ -158,8 +160,9 @@ def _free(notebook: Path) -> Path:
     return path
 
 
-def _clean(notebook: Path, journal: Path) -> Path:
-    for path in (journal, temp_path(journal.with_suffix(".ipynb"))):
+def _clean(notebook: Path, journal: Path, *, ours: bool) -> Path:
+    """Remove what a crash left of the episode; a file that is no journal of ours is somebody's data."""
+    for path in (*([journal] if ours else []), temp_path(journal.with_suffix(".ipynb"))):
         with contextlib.suppress(OSError):
             path.unlink()
     return notebook

@@ -6,8 +6,7 @@ import contextlib
 import errno
 import os
 import threading
-from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.canonical import sha256
 from codeact_kernel.episode.cells import (
@@ -15,6 +14,7 @@ from codeact_kernel.episode.cells import (
     error_entry,
     human_entry,
     interrupted_entry,
+    moved,
     prelude_entry,
     step_entry,
     task_entry,
@@ -22,7 +22,7 @@ from codeact_kernel.episode.cells import (
 from codeact_kernel.episode.files import Listed, answer_of, find, listing, read_episode, save_atomically
 from codeact_kernel.episode.header import file_stem, origin_to_json, sampling_to_json
 from codeact_kernel.episode.journal import VERSION, Journal
-from codeact_kernel.episode.lock import Lock
+from codeact_kernel.episode.lock import Lock, one_at_a_time
 from codeact_kernel.episode.notebook import (
     Episode,
     about_cell,
@@ -30,31 +30,17 @@ from codeact_kernel.episode.notebook import (
     metadata_of,
     notebook_bytes,
 )
+from codeact_kernel.episode.places import claim, free, named, stamp, way_to
 from codeact_kernel.episode.plain import escape, plain, unescape
 from codeact_kernel.episode.records import step_record, usage_from_json, usage_to_json
-from codeact_kernel.errors import BusyError, ConfigError, EpisodeError
+from codeact_kernel.errors import BusyError, EpisodeError
 from codeact_kernel.types import NbOutput, Outcome, Sampling, Step, TaskTurn, Usage, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from pathlib import Path
 
 __all__ = ["EpisodeWriter", "Listed", "answer_of", "find", "listing"]
-
-F = TypeVar("F", bound="Callable[..., None]")
-
-
-def _writes(method: F) -> F:
-    """Let one thread in at a time, and a forked child not at all: it must not write its parent's episode."""
-
-    @wraps(method)
-    def guarded(self: EpisodeWriter, *args: Any, **kwargs: Any) -> None:
-        if os.getpid() != self.owner:
-            return
-        with self.guard:
-            method(self, *args, **kwargs)
-
-    return cast("F", guarded)
 
 
 class EpisodeWriter:
@@ -75,7 +61,9 @@ class EpisodeWriter:
         self._on_trouble = on_trouble
         self._troubled = False
         self._running = False
+        self._reason = ""
         self._unsaved = True
+        self._cwd: Path | None = None
         self._saved_entries = 0
         self._stamp: tuple[int, int] | None = None
         self._episode = Episode(header={})
@@ -94,6 +82,8 @@ class EpisodeWriter:
         title: str,
         path: Path | None = None,
         prelude: Sequence[str] = (),
+        failed: Container[int] = (),
+        cwd: Path | None = None,
         on_trouble: Callable[[str], None] | None = None,
     ) -> EpisodeWriter:
         """Open a new episode and save it, with its prelude, before anything has happened.
@@ -104,6 +94,8 @@ class EpisodeWriter:
             title: the user's words; the first line becomes the title, and the file's name.
             path: a file that the user named, instead of one in `folder`.
             prelude: the kernel's input history before the episode.
+            failed: the numbers of the cells of the prelude that raised.
+            cwd: the working folder in which the prelude began; None for unknown.
             on_trouble: told in one sentence when the disk fails.
 
         Raises:
@@ -112,18 +104,46 @@ class EpisodeWriter:
         first = next((line.strip() for line in title.splitlines() if line.strip()), "Episode")
         header = {**header, "title": first[:200]}
         if path is not None:
-            writer = cls(_named(path), header, on_trouble)
+            writer = cls(named(path), header, on_trouble)
             writer._claim(path)
         else:
             writer = cls(folder / f"{file_stem(first)}.ipynb", header, on_trouble)
             writer._choose(folder, file_stem(first))
-        if prelude:
-            writer._add(prelude_entry(prelude, 0))
+        writer._cwd = cwd
+        writer._settle()
+        entry = prelude_entry(prelude, 0, failed, writer.header.get("cwd", "."))
+        if entry.cells:
+            writer._add(entry)
         writer._start()
         writer._save()
         return writer
 
-    @_writes
+    @classmethod
+    def resume(cls, path: Path, *, on_trouble: Callable[[str], None] | None = None) -> EpisodeWriter:
+        """Return a writer that goes on with a finished episode at the next `task`.
+
+        Raises:
+            EpisodeError: it is no episode, was damaged, or did not end.
+        """
+        episode = read_episode(path)
+        header = unescape(episode.header)
+        if header.get("status") == "running" or path.with_suffix(".jsonl").exists():
+            raise EpisodeError(f"{path} did not end; run `codeact recover {path}` first.")
+        writer = cls(path, header, on_trouble)
+        writer._episode, writer._saved_entries = episode, len(episode.entries)
+        writer._stamp, writer._unsaved = stamp(path), False
+        if isinstance(header.get("cwd"), str):
+            writer._cwd = (path.parent / header["cwd"]).resolve()
+        return writer
+
+    @property
+    def trouble(self) -> str:
+        """One sentence while the newest steps are not on the disk; empty when they are."""
+        if not self._unsaved or not self._reason:
+            return ""
+        return f"The newest steps of the episode could not be saved to {self.path} ({self._reason})."
+
+    @one_at_a_time
     def task(self, turn: TaskTurn) -> None:
         """Keep a task; after `end`, reopen the episode for it."""
         self._reopen()
@@ -136,7 +156,7 @@ class EpisodeWriter:
         self._keep("task", task_entry(turn, self._next, self._episode.head), header={"tasks": tasks})
         self._save()
 
-    @_writes
+    @one_at_a_time
     def completion(self, step: Step) -> None:
         """Keep a reply in the journal; on the disk before its code runs."""
         self._reopen()
@@ -146,7 +166,7 @@ class EpisodeWriter:
         )
         self._append("completion", record)
 
-    @_writes
+    @one_at_a_time
     def step(self, step: Step) -> None:
         """Keep a finished step: in the journal, then in the notebook."""
         self._reopen()
@@ -158,13 +178,16 @@ class EpisodeWriter:
         )
         self._save()
 
-    @_writes
-    def human(self, source: str, outputs: Sequence[NbOutput], execution_count: int | None) -> None:
+    @one_at_a_time
+    def human(
+        self, source: str, outputs: Sequence[NbOutput], execution_count: int | None, *, failed: bool = False
+    ) -> None:
         """Keep a cell that the user ran meanwhile; it is in the notebook from the next save on."""
         self._reopen()
-        self._keep("human", human_entry(source, outputs, execution_count, self._next, self._episode.head))
+        head = self._episode.head
+        self._keep("human", human_entry(source, outputs, execution_count, self._next, head, failed=failed))
 
-    @_writes
+    @one_at_a_time
     def update(self, **header_changes: Any) -> None:
         """Change the header; saved with the next step, or at `close`."""
         if isinstance(header_changes.get("sampling"), Sampling):
@@ -176,7 +199,7 @@ class EpisodeWriter:
         if self._running:
             self._append("header", {"header": plain(header_changes)})
 
-    @_writes
+    @one_at_a_time
     def end(self, outcome: Outcome) -> None:
         """Keep how the task ended and save; when all is on the disk, the journal and the lock are gone."""
         self._reopen()
@@ -197,18 +220,20 @@ class EpisodeWriter:
         self._running = False
         self._finish()
 
-    @_writes
+    @one_at_a_time
     def save_as(self, path: Path) -> None:
         """Go on at another place, e.g. when the disk is full; the old files stay as they are.
 
         Raises:
             ConfigError: that place cannot be written either, or there is a file already.
         """
-        other = EpisodeWriter(_named(path), self.header)
+        other = EpisodeWriter(named(path), self.header)
         other._claim(path)
         old_journal, old_lock = self._journal, self._lock
         self.path, self._lock, self._stamp = other.path, other._lock, other._stamp
         self._journal, self._saved_entries, self._troubled = None, 0, False
+        self._settle()
+        self._texts.pop(0, None)
         if self._running:
             self._start()
         self._save()
@@ -218,7 +243,7 @@ class EpisodeWriter:
         if not self._running:
             self._finish()
 
-    @_writes
+    @one_at_a_time
     def close(self) -> None:
         """Save what is not saved and let go of the files; a task that still runs counts as interrupted."""
         if self._running:
@@ -252,38 +277,29 @@ class EpisodeWriter:
 
     # -- the disk
 
-    def _claim(self, path: Path) -> None:
-        """Take a place that the user named, or say in one sentence why not."""
-        try:
-            if self.path.exists():
-                raise ConfigError(f"{path} exists already; name another file for the episode.")
-            if self.path.with_suffix(".jsonl").exists():
-                raise ConfigError(
-                    f"{path} was left by a crash; run `codeact recover {path}`, or name another file."
-                )
-            self._lock.acquire()
-            save_atomically(self.path, notebook_bytes(metadata_of(Episode(escape(self.header))), ()))
-            self._stamp = _stamp(self.path)
-        except BusyError as error:
-            raise ConfigError(str(error)) from None
-        except OSError as error:
-            self._lock.release()
-            raise ConfigError(f"The episode cannot be written to {path}: {error.strerror}.") from None
-
     def _choose(self, folder: Path, stem: str) -> None:
         """Find a free name in the folder and lock it; in memory only if the folder cannot be written."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for number in range(1, 1000):
-                self.path = folder / f"{stem}{f'-{number}' if number > 1 else ''}.ipynb"
-                self._lock = Lock(self.path)
-                if self.path.exists() or self.path.with_suffix(".jsonl").exists():
-                    continue
+            for path in free(folder, stem):
+                self.path, self._lock = path, Lock(path)
                 with contextlib.suppress(BusyError):
                     self._lock.acquire()
                     return
         except OSError as error:
             self._trouble(error)
+
+    def _claim(self, path: Path) -> None:
+        """Take the place that the user named."""
+        claim(path, self._lock, notebook_bytes(metadata_of(Episode(escape(self.header))), ()))
+        self._stamp = stamp(self.path)
+
+    def _settle(self) -> None:
+        """Say how the working folder is reached from where the episode lies now."""
+        if self._cwd is None:
+            return
+        self.header["cwd"] = way_to(self._cwd, self.path)
+        self._episode.entries[:1] = [moved(entry, self.header["cwd"]) for entry in self._episode.entries[:1]]
 
     def _start(self) -> None:
         """Open a new journal that holds the header, and the entries that are not in the saved notebook."""
@@ -298,18 +314,19 @@ class EpisodeWriter:
         """After `end`: take the lock again, read what others changed meanwhile, and go on."""
         if self._running:
             return
+        self._troubled = False
         self.header |= {"status": "running", "ended": None}
         if self._journal is not None:
             self._running = True
             self._append("header", {"header": {"status": "running", "ended": None}})
             return
         self._try(self._lock.acquire)
-        if self._stamp is not None and _stamp(self.path) != self._stamp:
+        if self._stamp is not None and stamp(self.path) != self._stamp:
             self._reread()
         self._start()
 
     def _reread(self) -> None:
-        """Take the notebook as others left it; if it is not this episode any more, go on beside it."""
+        """Take the notebook as others left it; if it is another episode, or grew elsewhere, go on beside it."""
         self._texts, self._saved_entries = {}, 0
         if not self.path.exists():
             return
@@ -317,7 +334,7 @@ class EpisodeWriter:
             stored = read_episode(self.path)
         except EpisodeError:
             stored = Episode(header={})
-        if stored.header.get("episode") == self.header.get("episode"):
+        if stored.header.get("episode") == self.header.get("episode") and stored.head == self._episode.head:
             self.header = unescape(stored.header) | self.header
             self._episode, self._saved_entries = stored, len(stored.entries)
             return
@@ -355,7 +372,8 @@ class EpisodeWriter:
             if self._stamp is None and self.path.exists():
                 raise FileExistsError(errno.EEXIST, "another file has its name", str(self.path))
             save_atomically(self.path, data)
-            self._stamp, self._unsaved, self._saved_entries = _stamp(self.path), False, len(self._episode.entries)
+            self._stamp, self._unsaved, self._saved_entries = stamp(self.path), False, len(self._episode.entries)
+            self._reason = ""
 
         self._try(save)
 
@@ -367,25 +385,13 @@ class EpisodeWriter:
             self._trouble(error)
 
     def _trouble(self, error: OSError | BusyError) -> None:
+        words = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+        self._reason = words.rstrip(".")
         if self._troubled:
             return
         self._troubled = True
-        reason = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
         if self._on_trouble is not None:
             self._on_trouble(
-                f"The episode cannot be saved to {self.path} ({reason.rstrip('.')}); it goes on in memory and "
-                "every step tries again: make room there before you end it."
+                f"The episode cannot be saved to {self.path} ({self._reason}); it goes on in memory, and "
+                "every step tries again."
             )
-
-
-def _named(path: Path) -> Path:
-    """Return the file that a user's path means: symbolic links resolved, so that a save does not replace one."""
-    return path.expanduser().resolve()
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
