@@ -105,12 +105,16 @@ class Limits:
 
 @dataclass
 class Conversation:
-    """What has been said: the system prompt, the turns, and which observations are shortened by now."""
+    """What has been said: the system prompt, the turns, and which observations are shortened by now.
+
+    `note` is a sentence that goes before what the next task is told of the kernel.
+    """
 
     system: str
     turns: list[Turn] = field(default_factory=list)
     view: dict[str, int] = field(default_factory=dict)
     snapshot: Snapshot | None = None
+    note: str = ""
     steps: int = 0
     chars_per_token: float = prompt.CHARS_PER_TOKEN
 
@@ -175,6 +179,7 @@ class Agent:
     def _begin(self, task: str, snapshot: Snapshot) -> None:
         talk, self._task = self.conversation, clip(" ".join(task.split()), RESTATED_CHARS)[0]
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
+        about, talk.note = "\n".join(filter(None, (talk.note, about))), ""
         turn = TaskTurn(task, prompt.task_content(task, about), now())
         talk.snapshot = snapshot
         talk.turns.append(turn)
