@@ -41,6 +41,8 @@ class Drive:
         for cell in spec["cells"]:
             if "idle" in spec:
                 await asyncio.sleep(spec["idle"])
+            if "hold" in spec:
+                self.executor.post(lambda: time.sleep(spec["hold"]))
             task = asyncio.ensure_future(self.executor.run(cell, timeout=spec.get("cell_timeout")))
             if "stop_after" in spec:
                 await asyncio.sleep(spec["stop_after"])

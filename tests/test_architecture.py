@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "codeact_kernel"
 
 LAYERS = (
-    {"types", "errors", "terminal", "canonical", "markdown", "config", "_version"},
+    {"types", "errors", "terminal", "canonical", "markdown", "config", "secret_names", "_version"},
     {"agent"},
     {"models", "execute", "episode"},
     {"replay", "evaluate", "learn"},
@@ -38,6 +38,8 @@ EXTENSION = {"magics"}
 """The surface that `codeact_kernel/__init__.py` may import, to load the extension."""
 PROTOCOLS = {("agent.loop", "models.base"), ("agent.loop", "execute.base")}
 """The two small protocols that the loop takes its model and its executor by."""
+SENT = (f"{PACKAGE}.agent.probe", f"{PACKAGE}.secret_names")
+"""What is sent as text into kernels that have nothing of ours."""
 MOST_LINES, MOST_FUNCTION_LINES = 400, 60
 HEAVY = {
     "torch",
@@ -146,7 +148,7 @@ def cycle_fault(graph):
 
 
 def probe_faults(tree, name):
-    """Return the imports of a probe file that are neither the standard library's nor another probe file's."""
+    """Return the imports of a file sent as text that are neither the standard library's nor sent as well."""
     faults = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -156,7 +158,7 @@ def probe_faults(tree, name):
         else:
             continue
         for module in wanted:
-            if module.startswith(f"{PACKAGE}.agent.probe") or module.partition(".")[0] in sys.stdlib_module_names:
+            if module.startswith(SENT) or module.partition(".")[0] in sys.stdlib_module_names:
                 continue
             faults.append(f"{name} imports {module}")
     return faults
@@ -171,7 +173,7 @@ def faults(root):
         text = path.read_text("utf-8")
         tree = ast.parse(text)
         found += size_faults(path, tree, text)
-        if path.stem.startswith("probe"):
+        if path.stem.startswith("probe") or path.stem == "secret_names":
             found += probe_faults(tree, module)
         if module and module.partition(".")[0] not in LEVEL:
             found.append(f"{module} has no place in the map")

@@ -226,3 +226,21 @@ def test_many_displays_are_bounded_and_the_last_ones_kept():
 def test_run_before_start_says_so():
     with pytest.raises(ExecutionError, match="call start"):
         asyncio.run(FreshExecutor().run("1"))
+
+
+def test_a_lone_line_means_what_is_written(tmp_path):
+    doomed = tmp_path / "sub"
+    doomed.mkdir()
+
+    async def check(executor):
+        await executor.run("kept = 1")
+        deleted = await executor.run(f"rm -rf {doomed}")
+        await executor.run("%automagic on")
+        again = await executor.run(f"rm -rf {doomed}")
+        reset = await executor.run("reset -f")
+        return deleted, again, reset, await executor.run("kept")
+
+    deleted, again, reset, kept = asyncio.run(with_executor(check))
+    assert doomed.is_dir()
+    assert [deleted.error.ename, again.error.ename, reset.error.ename] == ["NameError"] * 3
+    assert kept.result == "1 (int)"

@@ -58,6 +58,19 @@ def test_stop_from_the_agents_thread_ends_a_live_step(kernel, name):
     assert dump["same_handler"]
 
 
+def test_a_stop_before_the_cell_begins_is_not_lost(kernel):
+    cell = "began_after_stop = True\nimport time; time.sleep(3)"
+    dump, _, _ = kernel.ask(cell, hold=0.3, stop_after=0.1)
+    assert [result["status"] for result in dump["results"]] == ["interrupted"]
+    assert dump["took"] < PROMISE
+    dump, reply, _ = kernel.ask(cell, hold=0.8, idle=0.2, interrupt_after=[0.6])
+    assert [result["status"] for result in dump["results"]] == ["interrupted"]
+    assert dump["stops"] == 1
+    assert reply["status"] == "ok"
+    assert kernel.value("__import__('json').dumps('began_after_stop' in globals())") is False
+    assert kernel.ask("'next'")[0]["results"][0]["status"] == "ok"
+
+
 def test_a_timeout_ends_the_step_and_not_the_agent(kernel):
     dump, _, _ = kernel.ask(CASES["sleep"], "print('goes on')", cell_timeout=0.5)
     first, second = dump["results"]
@@ -125,6 +138,27 @@ def test_interrupt_ends_a_fresh_cell():
                 assert execution.status == "interrupted", name
                 assert time.monotonic() - began < PROMISE + SLACK, name
                 assert (await executor.run("40 + 2")).status == "ok", name
+        finally:
+            await executor.close()
+
+    asyncio.run(check())
+
+
+def test_a_fresh_cell_that_waits_for_its_turn_is_stopped_before_it_begins():
+    async def check():
+        executor = FreshExecutor()
+        await executor.start()
+        try:
+            look = asyncio.create_task(executor.inspect())
+            await asyncio.sleep(0)
+            task = asyncio.create_task(executor.run("began_after_stop = True"))
+            await asyncio.sleep(0)
+            await executor.interrupt()
+            await look
+            assert (await task).status == "interrupted"
+            execution = await executor.run("'began_after_stop' in globals()")
+            assert execution.status == "ok"
+            assert execution.result == "False (bool)"
         finally:
             await executor.close()
 

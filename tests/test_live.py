@@ -206,3 +206,21 @@ def test_a_large_print_is_bounded(kernel):
     assert len(text) < 600_000
     assert text.endswith("z\n")
     assert "characters of stdout left out" in text
+
+
+def test_a_lone_line_means_what_is_written_and_the_user_keeps_automagic(kernel, tmp_path):
+    doomed = tmp_path / "sub"
+    doomed.mkdir()
+    delete = f"rm -rf {doomed}"
+    kernel.cell(
+        "%autocall 1\nfrom IPython.core.macro import Macro\nlater = Macro('sneaked = 1')\ndef f(x): return x"
+    )
+    dump, _, _ = kernel.ask(delete, f"%time {delete}", f"%%time\n{delete}", "f 3", "later")
+    assert [result["status"] for result in dump["results"]] == ["error"] * 4 + ["ok"]
+    assert kernel.value("str(int('sneaked' in globals()))") == 0
+    assert doomed.is_dir()
+    assert kernel.cell("later")[0]["status"] == "ok"
+    assert kernel.value("str(sneaked)") == 1
+    kernel.cell(delete)
+    assert not doomed.exists()
+    kernel.cell("%autocall 0")

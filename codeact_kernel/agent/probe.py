@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_NAMES, MOST_FUNCTIONS = 60, 30
 SHELL_NAMES = frozenset(("In", "Out", "get_ipython", "exit", "quit"))
-PARTS = ("probe_values", "probe_advice", "probe_errors", "probe_files", "probe")
+PARTS = ("../secret_names", "probe_values", "probe_advice", "probe_errors", "probe_files", "probe")
 
 
 def source() -> str:

@@ -10,16 +10,22 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
+from codeact_kernel.secret_names import is_secret_file
+
 MOST_FILES, MOST_HEADS = 40, 6
 DATA = re.compile(
     r"\.(csv|tsv|parquet|feather|arrow|jsonl?|xlsx?|ods|db|sqlite3?|txt|ipynb|np[yz]|pkl|h5|hdf5|xml|html?|ya?ml|log"
     r"|geojson|gz|zip|md)$",
     re.IGNORECASE,
 )
-TEXT = re.compile(r"\.(csv|tsv|txt|jsonl?|log|ya?ml|xml)$", re.IGNORECASE)
+TEXT = re.compile(r"\.(csv|tsv|txt|jsonl?|log)$", re.IGNORECASE)
 SQLITE = re.compile(r"\.(db|sqlite3?)$", re.IGNORECASE)
 EPISODE = re.compile(r"\d{8}-\d{6}-.*\.(ipynb|jsonl)$")
 """How our own records are named: they say nothing of the user's data, and change with every step."""
+EPISODES = "episodes"
+"""The folder of our own records."""
+JOURNAL_START = b'{"event": "open", "at": "'
+"""How a journal of ours begins (episode/journal.py); the user's own `.jsonl` beside a notebook does not."""
 HEAD_BYTES, HEAD_LINES, HEAD_WIDTH = 2000, 3, 200
 
 
@@ -33,6 +39,12 @@ def _entries(folder: str, most: int, deadline: float) -> list[os.DirEntry[str]]:
     # An episode that is being written, wherever the user put it, has its lock beside it: `.<stem>.lock`.
     locked = {entry.name[1:-5] for entry in timely if entry.name.startswith(".") and entry.name.endswith(".lock")}
     ours = {stem + ending for stem in locked for ending in (".ipynb", ".jsonl")}
+    notebooks = {entry.name[:-6] for entry in timely if entry.name.endswith(".ipynb")}
+    ours.update(
+        entry.name
+        for entry in timely
+        if entry.name.endswith(".jsonl") and entry.name[:-6] in notebooks and _is_journal(entry.path)
+    )
     return [
         entry
         for entry in timely
@@ -40,11 +52,22 @@ def _entries(folder: str, most: int, deadline: float) -> list[os.DirEntry[str]]:
     ]
 
 
+def _is_journal(path: str) -> bool:
+    try:
+        if not Path(path).is_file():
+            return False
+        with Path(path).open("rb") as file:
+            return file.read(len(JOURNAL_START)) == JOURNAL_START
+    except OSError:
+        return False
+
+
 def list_files(folder: str, deadline: float) -> dict[str, int]:
     """Return {name: bytes} of the folder's files and of data files one folder below; data first."""
     here = _entries(folder, 2000, deadline)
     found = [(not DATA.search(entry.name), "", entry) for entry in here if entry.is_file()]
-    for below in [entry for entry in here if entry.is_dir(follow_symlinks=False)][:20]:
+    folders = [entry for entry in here if entry.name != EPISODES and entry.is_dir(follow_symlinks=False)]
+    for below in folders[:20]:
         inner = [entry for entry in _entries(below.path, 200, deadline) if DATA.search(entry.name)]
         found += [(False, below.name + "/", entry) for entry in inner if entry.is_file()]
     found.sort(key=lambda item: (item[0], item[1], item[2].name))
@@ -58,11 +81,16 @@ def list_files(folder: str, deadline: float) -> dict[str, int]:
 
 
 def heads_of(folder: str, files: dict[str, int], deadline: float) -> dict[str, list[str]]:
-    """Return {name: lines} for the first data files: the first lines of a text, the tables of a database."""
+    """Return {name: lines} for the first data files: the first lines of a text, the tables of a database.
+
+    What is in a file that is named like a secret is nobody's business.
+    """
     heads: dict[str, list[str]] = {}
     for name, size in files.items():
         if len(heads) >= MOST_HEADS or time.perf_counter() > deadline:
             break
+        if is_secret_file(name):
+            continue
         path = Path(folder) / name
         try:
             if TEXT.search(name):
@@ -86,7 +114,10 @@ def _text_head(path: Path) -> list[str]:
         data = file.read(HEAD_BYTES)
     if b"\0" in data:
         return []
-    lines = data.decode("utf-8-sig", "replace").splitlines()
+    text = data.decode("utf-8-sig", "replace")
+    if path.suffix.lower() in (".json", ".geojson"):
+        return [" ".join(text.split())[: 2 * HEAD_WIDTH]]
+    lines = text.splitlines()
     if len(data) == HEAD_BYTES and len(lines) > 1:
         lines = lines[:-1]
     return [line[:HEAD_WIDTH] + ("..." if len(line) > HEAD_WIDTH else "") for line in lines[:HEAD_LINES]]

@@ -33,18 +33,23 @@ for name, text in SOURCES.items():
     sys.modules[name] = module
     exec(compile(text, "<" + name + ">", "exec"), module.__dict__)
 sys.modules["_codeact_interrupt"].prepare_kernel(SHELL)
+sys.modules["_codeact_side"].take_literally(SHELL)
 """
 _LOOK = "__import__('_codeact_side').look(get_ipython(), vars(__import__('_codeact_probe')), {count}, {failed})"
 
 
 @dataclass(slots=True)
 class _Cell:
-    """The cell that runs now. `begun`: the kernel has taken it up, an interrupt will reach it."""
+    """The cell that runs now or next. `begun`: the kernel has taken it up, an interrupt will reach it.
+
+    `wanted`: it is to be interrupted as soon as one does. `over`: it has ended, an interrupt would hit another.
+    """
 
     reducer: OutputReducer
     stdin: list[dict[str, str]] = field(default_factory=list)
     begun: bool = False
     wanted: bool = False
+    over: bool = False
     struck_at: float = 0.0
     why: ExecutionStatus = "interrupted"
 
@@ -120,11 +125,19 @@ class FreshExecutor:
             ExecutionError: `start` was not called, or the executor is closed.
         """
         self._must_be_started()
+        cell = self._cell = _Cell(OutputReducer())
         async with self._lock:
-            cell = self._cell = _Cell(OutputReducer())
             started = now()
+            if cell.wanted:
+                return Execution(
+                    status="interrupted",
+                    started=started,
+                    finished=now(),
+                    error=ErrorReport("KeyboardInterrupt", interrupt.NEVER_BEGUN),
+                )
             try:
                 ident, reply = await self._carry_out(cell, code, timeout)
+                cell.over = True
                 count, status = self._verdict(cell, reply)
                 report = await self._report(cell, count, failed=reply.get("status") != "ok", late=ident)
             except KernelDeadError as error:
@@ -137,7 +150,8 @@ class FreshExecutor:
                     stdin=tuple(cell.stdin),
                 )
             finally:
-                self._cell = None
+                if self._cell is cell:
+                    self._cell = None
         return Execution(
             status=status,
             outputs=cell.reducer.outputs(),
@@ -278,6 +292,8 @@ class FreshExecutor:
             await self._strike(cell)
 
     async def _strike(self, cell: _Cell) -> None:
+        if cell.over:
+            return
         cell.struck_at = time.monotonic()
         await self._kernel.interrupt()
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CELL_CODE: ContextVar[bool] = ContextVar("codeact_cell_code", default=False)
 """True in the context of a cell, and so in every task and callback that the cell starts."""
+NEVER_BEGUN = "The cell was stopped before it began; nothing of it ran."
 CHASE_SECONDS = 0.15
 """How long a cancellation may wait for the loop before the signal is sent again."""
 
@@ -109,7 +110,8 @@ class SigintGuard:
     """Owns SIGINT while entered; the handler from before comes back on exit.
 
     A SIGINT from outside calls `on_interrupt` and ends the running cell, if there is one; the second one also
-    calls `on_hard`. One that `strike_cell` sent only ends the cell.
+    calls `on_hard`. One that `strike_cell` sent only ends the cell. A cell that was announced and does not run
+    yet is `wanted` instead: whoever runs it looks at that once it is armed.
     """
 
     def __init__(
@@ -121,6 +123,8 @@ class SigintGuard:
     ) -> None:
         self.striker = Striker(loop, codes, self._resend)
         self.struck = False
+        self.wanted = False
+        self._steps = 0
         self._on_interrupt = on_interrupt
         self._on_hard = on_hard
         self._lock = threading.RLock()
@@ -144,17 +148,42 @@ class SigintGuard:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
 
+    def announce(self) -> None:
+        """Say that a cell will run soon, so that an interrupt concerns it; from any thread."""
+        with self._lock:
+            self._steps += 1
+
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if the announced cell, armed by now, was to end before it began."""
+        if self.wanted:
+            self.struck = True
+            raise KeyboardInterrupt(NEVER_BEGUN)
+
+    @contextlib.contextmanager
+    def announced(self) -> Iterator[None]:
+        """Surround the running of an announced cell."""
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._steps -= 1
+                self.wanted = False
+                self._struck_at = -1e9
+
     def reinstall(self) -> None:
         """Take SIGINT back from a cell that put a handler of its own there."""
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
 
     def strike_cell(self) -> None:
-        """End the running cell, if there is one; from any thread.
+        """End the cell that runs or was announced, if there is one; from any thread.
 
         Asking again within a second does nothing: a second exception would only cut off the report of the first.
         """
         if time.monotonic() - self._struck_at > 1.0:
+            # First wanted, then armed; the cell is first armed, then looks: so one of the two sees the other.
+            with self._lock:
+                self.wanted = self._steps > 0
             self._resend()
 
     def _resend(self) -> None:
@@ -176,6 +205,9 @@ class SigintGuard:
             self.struck = True
             self._struck_at = time.monotonic()
             self.striker.strike(frame)
+        elif self._steps and not own:
+            self.wanted = True
+            self._struck_at = time.monotonic()
 
 
 def refuse_exit() -> None:

@@ -1,4 +1,4 @@
-"""What runs inside a fresh kernel: the probe's report as text.
+"""What runs inside a kernel: the probe's report as text, and cells that mean what is written.
 
 Standard library only and nothing of ours: the source of this file is sent as text into fresh kernels.
 """
@@ -9,7 +9,33 @@ import contextlib
 import io
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GUESSES = frozenset(("AutoMagicChecker", "AutocallChecker", "MacroChecker"))
+"""IPython's prefilters that read a lone line as another one: `rm -rf x` as `!rm -rf x`, `f x` as `f(x)`."""
+
+
+def take_literally(shell: Any) -> Callable[[], None]:
+    """Make cells mean what is written, and so what was labelled and approved; return what undoes it.
+
+    `%automagic` and `%autocall` stay as the user set them: what they ask for is not looked for meanwhile.
+    """
+    guessing = [
+        checker
+        for checker in shell.prefilter_manager.checkers
+        if checker.enabled and {kind.__name__ for kind in type(checker).__mro__} & GUESSES
+    ]
+    for checker in guessing:
+        checker.enabled = False
+
+    def undo() -> None:
+        for checker in guessing:
+            checker.enabled = True
+
+    return undo
 
 
 def look(shell: Any, probe: Any, execution_count: int | None, failed: bool) -> str:  # noqa: FBT001 - by wire

@@ -12,12 +12,13 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import ExecutionError
+from codeact_kernel.secret_names import PRIVATE_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-SECRETS = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL", re.IGNORECASE)
+SECRETS = re.compile(PRIVATE_VARIABLE)
 START_SECONDS = 60.0
 DEATH_POLL_SECONDS = 0.2
 STRAGGLER_SECONDS = 2.0

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from codeact_kernel.agent import probe
 from codeact_kernel.errors import BusyError, ExecutionError
 from codeact_kernel.execute.capture import OutputReducer
-from codeact_kernel.execute.interrupt import CELL_CODE, SigintGuard, refuse_exit
+from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard, refuse_exit
+from codeact_kernel.execute.kernelside import take_literally
 from codeact_kernel.execute.report import error_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
@@ -68,6 +69,7 @@ class ServingExecutor:
         self._on_interrupt = on_interrupt
         self._serving: _Serving | None = None
         self._early: list[Callable[[], object]] | None = []
+        self._unserved = False
         self._lock = threading.Lock()
 
     # -- on the shell's main loop ------------------------------------------------------------------------------
@@ -139,10 +141,11 @@ class ServingExecutor:
         count: int | None = None
         report: dict[str, Any] = {}
         stdin: list[dict[str, str]] = []
-        with self._capture(reducer) as capture, self._order_kept(serving, stdin):
+        with serving.guard.announced(), self._capture(reducer) as capture, self._order_kept(serving, stdin):
             serving.capture = capture
             try:
                 with serving.guard.striker.cell(task):
+                    serving.guard.check()
                     result = await self._run_code(code)
                 count, failure = result.execution_count, result.error_before_exec or result.error_in_exec
                 if failure is None and getattr(self._shell, DISPLAY_FAILED, False):
@@ -201,6 +204,7 @@ class ServingExecutor:
         threads = [getattr(stream, "pub_thread", None) for stream in streams]
         ask, asks = builtins.input, _recorder(builtins.input, stdin)
         outer = shell.displayhook.exec_result
+        guess = take_literally(shell)
         shell.ask_exit = refuse_exit
         builtins.input = asks  # type: ignore[assignment]
         try:
@@ -209,6 +213,7 @@ class ServingExecutor:
             if builtins.input is asks:
                 builtins.input = ask
             del shell.ask_exit
+            guess()
             shell.displayhook.exec_result = outer
             sys.stdin, sys.stdout, sys.stderr = streams
             for stream, thread in zip(streams, threads, strict=True):
@@ -230,7 +235,11 @@ class ServingExecutor:
         Raises:
             ExecutionError: no magic is waiting (`serve`) that could run it.
         """
+        self._unserved = False
         serving, outcome = await self._waiting(), _Outcome()
+        if self._unserved:
+            return Execution(status="interrupted", error=ErrorReport("KeyboardInterrupt", NEVER_BEGUN))
+        serving.guard.announce()
         future = asyncio.wrap_future(_submit(serving, lambda: self._step(serving, code, outcome)))
         try:
             done, _ = await asyncio.wait({future}, timeout=timeout)
@@ -265,6 +274,8 @@ class ServingExecutor:
         serving = self._serving
         if serving is not None:
             serving.guard.strike_cell()
+        else:
+            self._unserved = True  # a step may be waiting for the magic
 
     def post(self, action: Callable[[], object]) -> bool:
         """Run a callable soon on the main loop, in the context of the magic's cell; from any thread.

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import os
 import platform
-import re
 import subprocess
 import sys
 from contextlib import aclosing
@@ -25,6 +24,7 @@ from codeact_kernel.models.base import Chunk
 from codeact_kernel.models.locks import try_lock
 from codeact_kernel.models.openai import OpenAIModel
 from codeact_kernel.models.weights import Weights, cache_dir
+from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -36,7 +36,6 @@ POLL_SECONDS = 0.1
 LOAD_SECONDS = 300.0
 STARTS = 3
 """A start may lose a race with another kernel's; a third one that fails is a failure."""
-SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSWORD", re.IGNORECASE)
 # The model process must be no child of the kernel: a kernel that ends, or is killed with its group, leaves it
 # alone. So a short-lived process starts it in a session of its own and prints its number.
 LAUNCHER = """
@@ -209,7 +208,7 @@ class LlamaCppModel:
         command = [sys.executable, "-P", "-m", server.__name__, "--model", str(self._weights.path)]
         command += ["--alias", self.id, "--state", str(self.state_file), "--threads", str(self._threads)]
         command += ["--idle-minutes", str(self._config.idle_minutes)]
-        environment = {name: value for name, value in os.environ.items() if not SECRET.search(name)}
+        environment = {name: value for name, value in os.environ.items() if not is_secret_variable(name)}
         # Its folder is not the user's, where a random.py may lie; our package is found all the same.
         home = str(Path(__file__).resolve().parents[2])
         inherited = environment.get("PYTHONPATH")

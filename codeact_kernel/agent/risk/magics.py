@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
 from typing import TYPE_CHECKING
 
 from codeact_kernel.agent.risk import tables
 from codeact_kernel.agent.risk.shell import install_only, shell_risks
+from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class Magics:
 
     def _environment(self, line: str) -> None:
         words = line.replace("=", " ").split()
-        if not words or (len(words) == 1 and re.search(tables.KEY_NAME, words[0])):
+        if not words or (len(words) == 1 and is_secret_variable(words[0])):
             self.findings.add("credentials", tables.SECRETS, words or ["the whole environment"])
 
     def _cell(self, name: str, line: str, body: str) -> None:

@@ -13,6 +13,7 @@ from codeact_kernel.agent.risk.loops import is_endless
 from codeact_kernel.agent.risk.magics import Magics
 from codeact_kernel.agent.risk.names import HOLE, Names, bound_names
 from codeact_kernel.agent.risk.shell import install_only
+from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
     from IPython.core.inputtransformer2 import TransformerManager
@@ -126,7 +127,7 @@ class Scan:
 
     def _environment(self, key: ast.expr | None) -> None:
         texts = self.names.paths(key)
-        secret = [text for text in texts if re.search(tables.KEY_NAME, text) or HOLE in text]
+        secret = [text for text in texts if is_secret_variable(text) or HOLE in text]
         if secret or not texts:
             self.add("credentials", tables.SECRETS, secret or ["a variable of the environment"])
 

@@ -292,7 +292,6 @@ SHELL_REDIRECT = r"(?<![<>&\d])(?:\d?)(?:>>?|>\|)\s*([^\s;&|<>()]+)|\btee\s+(?:-
 SHELL_SECRETS = r"\$\{?\w*(?:KEY|TOKEN|SECRET|PASSW)\w*|(?:^|[\s;&|])(?:printenv|env)\s*(?:$|[;&|\n])"
 SHELL_COMPOUND = r"[;&|`\n<>]|\$\("
 
-KEY_NAME = r"(?i)key|token|secret|passw|passphrase|credential|auth(?!or)"
 PRIVATE_FILE = (
     r"(?:^|[\s/=\"'~])(?:\.(?:ssh|aws|gnupg|kube|azure)(?:/\S*)?|\.(?:netrc|pgpass|git-credentials|npmrc|pypirc)"
     r"|\.env(?:\.\w+)?|\.(?:bash|zsh|sh)(?:rc|_profile|_history)|\.(?:python_history|profile)"
