@@ -220,6 +220,7 @@ class Step:
 
     kind: "action" (code that ran, or that did not parse), "rejected" (refused code), "note" (a reply that was
     sent back: no usable code, or an answer that was not grounded), "answer" (the reply is for the user).
+    `drafts` are replies that were drawn again because they repeated what had failed; they were never sent back.
     """
 
     index: int
@@ -233,6 +234,7 @@ class Step:
     execution: Execution | None = None
     observation: Observation | None = None
     repairs: tuple[str, ...] = ()
+    drafts: tuple[str, ...] = ()
 
     def with_(self, **changes: Any) -> Step:
         """Return a copy with the given fields changed."""

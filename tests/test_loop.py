@@ -77,7 +77,7 @@ def test_two_steps_and_an_answer_become_an_episode(bench):
     assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The sum is 42.", 3)
     notebook = nbformat.read(outcome.episode, as_version=4)
     kinds = [cell.metadata.codeact.kind for cell in notebook.cells]
-    assert kinds == ["about", "task", "thought", "action", "thought", "action", "answer"]
+    assert kinds == ["about", "prelude", "task", "thought", "action", "thought", "action", "answer"]
     assert notebook.metadata.codeact.status == "done"
     assert bench.value("x") == "20"
 
@@ -120,7 +120,7 @@ def test_code_that_does_not_parse_is_not_run_and_its_line_is_shown(bench):
 
 
 def test_the_same_failing_action_is_named_and_then_ends_the_task(bench):
-    outcome = bench.ask("Go.", [block("1 / 0")] * 5)
+    outcome = bench.ask("Go.", [block("1 / 0")] * 7)
     assert outcome.status == "failed"
     assert "same failing code 3 times" in outcome.cause
     assert outcome.steps == 3
@@ -129,7 +129,7 @@ def test_the_same_failing_action_is_named_and_then_ends_the_task(bench):
 
 
 def test_comments_and_layout_do_not_make_an_action_new(bench):
-    bench.ask("Go.", [block("1 / 0"), block("# again\n1/0"), "No."], max_steps=3)
+    bench.ask("Go.", [block("1 / 0"), *[block("# again\n1/0")] * 3, "No."], max_steps=3)
     assert prompt.words("repeated-failure") in bench.observations()[1]
 
 
@@ -288,7 +288,7 @@ def test_plan_ends_with_the_plan(bench):
 
 
 def test_a_refused_cell_that_comes_again_ends_the_task(bench):
-    outcome = bench.ask("Go.", [block("import os\nos.remove('x')")] * 5, approval="ask-if-risky")
+    outcome = bench.ask("Go.", [block("import os\nos.remove('x')")] * 7, approval="ask-if-risky")
     assert (outcome.status, outcome.steps) == ("failed", 3)
 
 
@@ -330,3 +330,11 @@ def test_a_question_for_a_figure_wants_one(bench):
     outcome = bench.ask("How many are there?", replies)
     assert (outcome.answer, outcome.steps) == ("There are 5.", 3)
     assert bench.ask("How many are left?", [block("print('no rows')"), "There are none left."]).steps == 2
+
+
+def test_a_reply_that_repeats_what_failed_is_drawn_again_and_the_draft_is_kept(bench):
+    outcome = bench.ask("Go.", [block("1 / 0"), block("1/0"), block("print(1 / 2)"), "It is 0.5."])
+    assert (outcome.status, outcome.steps) == ("done", 3)
+    drafts = [mark["record"]["drafts"] for mark in bench.records() if mark["kind"] == "action"]
+    assert drafts == [[], [block("1/0")]]
+    assert block("1/0") not in str(prompt.build("", bench.session.conversation.turns))

@@ -21,7 +21,7 @@ from codeact_kernel.agent.verdicts import (
     figure_missing,
     grounding_complaint,
     syntax_observation,
-    warned,
+    warning_words,
 )
 from codeact_kernel.errors import CodeActError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from codeact_kernel.execute.base import Executor
 
 MOST_COMPLAINTS = 3
+REDRAWS = 2
 RESTATED_CHARS = 400
 """Of the task, after each step: a small model that has just seen an output forgets what was asked."""
 
@@ -188,7 +189,7 @@ class Agent:
     async def _round(self) -> Step:
         self._check_limits()
         talk = self.conversation
-        step = await self._ask(talk.steps + 1)
+        step = await self._draw(talk.steps + 1)
         self._steps += 1
         talk.steps += 1
         action = code_format.parse(step.completion.text, step.completion.finish)
@@ -203,7 +204,20 @@ class Agent:
         self._judge(step)
         return step
 
-    async def _ask(self, index: int) -> Step:
+    async def _draw(self, index: int) -> Step:
+        """Ask for a reply; one that repeats what failed is drawn again, warmer, before it counts.
+
+        Its code in the conversation once more would make the next repetition likelier still.
+        """
+        step = await self._ask(index, self._repeats.sampling(self.sampling))
+        drafts: list[str] = []
+        while len(drafts) < REDRAWS and self._repeats.repeats(_code_of(step)):
+            drafts.append(step.completion.text)
+            self.view.chunk(Chunk(restart=True, notice="the model repeats itself; asking again"))
+            step = await self._ask(index, self._repeats.warmer(self.sampling, len(drafts)))
+        return step.with_(drafts=tuple(drafts))
+
+    async def _ask(self, index: int, sampling: Sampling) -> Step:
         """Send the messages and return a step that holds the reply and nothing else yet."""
         talk, images = self.conversation, self.model.sees_images
         talk.view = prompt.fit(
@@ -220,9 +234,7 @@ class Agent:
         left = self._deadline - time.monotonic()
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, 0.0)):
-                completion = await complete(
-                    self.model, messages, self._repeats.sampling(self.sampling), self.stop, self.view.chunk
-                )
+                completion = await complete(self.model, messages, sampling, self.stop, self.view.chunk)
         except TimeoutError:
             raise _LimitError(self._time_is_up()) from None
         self._learn_size(completion, sum(len(message.content) for message in messages))
@@ -289,8 +301,8 @@ class Agent:
         last = self.limits.steps and self._steps == self.limits.steps - 1
         name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
         guide = prompt.words(name).replace("{task}", self._task)
-        if name == "after-step" and warned(execution):
-            guide = prompt.words("after-warning") + "\n" + guide
+        if name == "after-step":
+            guide = f"{warning_words(execution)}\n{guide}".lstrip("\n")
         return Observation(
             seen.status, f"{seen.text}\n\n{guide}", seen.images, seen.dropped_chars, seen.dropped_images
         )
@@ -367,3 +379,7 @@ class Agent:
 
     def _time_is_up(self) -> str:
         return f"No answer within {self.limits.seconds:g} s; raise CodeAct.max_seconds."
+
+
+def _code_of(step: Step) -> str | None:
+    return code_format.parse(step.completion.text, step.completion.finish).code

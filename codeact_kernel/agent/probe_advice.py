@@ -36,6 +36,9 @@ SENTENCES = {
         "Not every value is a number: pick the number columns (numeric_only=True), or convert with "
         "pd.to_numeric(column, errors='coerce')."
     ),
+    r"Unalignable boolean Series": (
+        "Filter a table by conditions on its own columns; bring two tables together with merge first."
+    ),
     r"The truth value of a": (
         "Combine conditions with & | ~ and brackets around each; ask a whole column with .any() or .all()."
     ),

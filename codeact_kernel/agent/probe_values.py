@@ -193,7 +193,7 @@ def describe_column(series: Any, deadline: float) -> str:
         texts = series.dropna().unique().tolist()
     if kind == "category":
         texts = series.cat.categories[:1000].tolist()
-    few = ": " + ", ".join(plain(v, 20, 0) for v in texts) if len(texts) <= 6 else ""
+    few = ": " + ", ".join(plain(v, 20, 0) for v in texts[:6]) + ", ..." * (len(texts) > 6) if texts else ""
     notes = [f"{len(texts):,} distinct{few}"] * bool(texts) + [f"{missing:,} missing"] * bool(missing)
     return f"{kind} ({'; '.join(notes)})" if notes else kind
 

@@ -69,6 +69,13 @@ class Repeats:
             observation=replace(observation, text=observation.text + said, guide=observation.guide + said)
         )
 
+    def repeats(self, code: str | None) -> bool:
+        """Say whether an action is one that was tried before, and failed or was said to be a repetition."""
+        if code is None:
+            return False
+        key = shape(code)
+        return self.failures.get(key, 0) >= 1 or self.successes.get(key, 0) >= 2
+
     def verdict(self) -> str | None:
         """Return why the task must end, if the last action was tried too often."""
         if self.failures.get(self._last, 0) >= MOST_FAILURES:
@@ -79,16 +86,20 @@ class Repeats:
 
     def sampling(self, usual: Sampling) -> Sampling:
         """Return the sampling for the next reply: warmer right after a repeated action, with a fixed seed."""
-        if not self.repeated:
-            return usual
-        seed = usual.seed if usual.seed is not None else self.repeated
+        return self.warmer(usual, self.repeated) if self.repeated else usual
+
+    def warmer(self, usual: Sampling, draw: int) -> Sampling:
+        """Return the sampling for another draw of a reply; `draw` makes the seed where none is set."""
+        seed = (usual.seed or 0) + draw
         return replace(usual, temperature=max(usual.temperature, SHAKE), seed=seed)
 
 
-def warned(execution: Execution) -> bool:
-    """Say whether a cell wrote a warning to stderr, such as one that an assignment had no effect."""
-    texts = (output["text"] for output in execution.outputs if output.get("name") == "stderr")
-    return any(WARNING.search("".join(text)) for text in texts)
+def warning_words(execution: Execution) -> str:
+    """Return what to say of the warnings that a cell wrote to stderr; "" if there were none."""
+    text = "".join("".join(output["text"]) for output in execution.outputs if output.get("name") == "stderr")
+    if "ChainedAssignmentError" in text:
+        return prompt.words("after-chained-assignment")
+    return prompt.words("after-warning") if WARNING.search(text) else ""
 
 
 def syntax_observation(error: SyntaxError, code: str) -> Observation:

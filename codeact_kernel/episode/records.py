@@ -80,6 +80,7 @@ def step_record(step: Step, prev: str | None) -> Record:
             "thought": step.thought,
             "code": step.code,
             "repairs": list(step.repairs),
+            "drafts": list(step.drafts),
             "request": {
                 "digest": step.request.digest,
                 "count": step.request.count,
@@ -139,6 +140,7 @@ def step_from_record(record: Record, index: int, outputs: Sequence[NbOutput] = (
             execution=_execution_from_json(known, timing, outputs),
             observation=_observation_from_json(known.get("observation"), outputs),
             repairs=tuple(known.get("repairs") or ()),
+            drafts=tuple(known.get("drafts") or ()),
         )
     except (KeyError, TypeError) as error:
         raise EpisodeError(
