@@ -79,6 +79,42 @@ def test_a_file_counts_as_overwritten_only_while_it_is_there(tmp_path):
     assert [risk.kind for risk in labels("open('result.csv', 'r')", cwd=str(tmp_path))] == []
 
 
+def test_a_write_to_a_file_that_only_the_run_will_tell_says_so(folder):
+    said = "may overwrite a file: which one only the run will tell"
+    assert words("df.to_csv(out)", folder) == {said}
+    assert words("out = 'here.csv' if a else b\ndf.to_csv(out)", folder) == {said, "overwrites files: here.csv"}
+
+
+def test_an_unknown_name_in_a_folder_without_files_is_new(folder, tmp_path):
+    code = "df.to_csv('reports/' + name)"
+    assert kinds(code, folder) == set()
+    (tmp_path / "work" / "reports").mkdir()
+    (tmp_path / "work" / "reports" / "a.csv").write_text("x")
+    assert kinds(code, folder) == {"overwrite"}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "code", "expected"),
+    [
+        (["from os import remove"], "remove('data.csv')", {"delete"}),
+        (["import os as o"], "o.remove('data.csv')", {"delete"}),
+        (["from os import *"], "remove('data.csv')", {"delete"}),
+        (["%%time\nimport os as o"], "o.remove('data.csv')", {"delete"}),
+        (["from os import remove"], "%time remove('data.csv')", {"delete"}),
+        (["from os import remove", "def remove(x):\n    pass"], "remove('data.csv')", set()),
+        (["from os import remove"], "def remove(x):\n    pass\nremove('data.csv')", set()),
+        (["out = 'new.csv'"], "df.to_csv(out)", set()),
+        (["out = 'here.csv'"], "df.to_csv(out)", {"overwrite"}),
+        (["out = 'new.csv'", "out = pick()"], "df.to_csv(out)", {"overwrite"}),
+        (["out = pick()", "out = 'new.csv'"], "df.to_csv(out)", set()),
+        (["folder = Path('out')"], "df.to_csv(folder / 'a.csv')", set()),
+        (["def broken(:", "import io\nb = io.BytesIO()"], "plt.savefig(b)", set()),
+    ],
+)
+def test_what_earlier_cells_imported_and_bound_is_known(earlier, code, expected, folder):
+    assert {risk.kind for risk in labels(code, cwd=folder, earlier=earlier)} == expected
+
+
 def test_an_absolute_path_inside_the_working_folder_is_not_outside(folder):
     assert kinds(f"df.to_csv({folder + '/new.csv'!r})", folder) == set()
     assert kinds(f"df.to_csv({folder + '-2/new.csv'!r})", folder) == {"outside"}

@@ -13,26 +13,29 @@ from codeact_kernel.agent.risk.scan import Scan
 from codeact_kernel.agent.risk.tables import KINDS, UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 __all__ = ["KINDS", "Risk", "labels"]
 
 
-def labels(code: str, *, cwd: str | None = None, names: Collection[str] = ()) -> tuple[Risk, ...]:
+def labels(
+    code: str, *, cwd: str | None = None, names: Collection[str] = (), earlier: Sequence[str] = ()
+) -> tuple[Risk, ...]:
     """Return what a cell may do that a person would want to be asked about; nothing for ordinary analysis.
 
     Args:
         code: the cell as typed; `!`, `%` and `%%` are read as IPython reads them.
         cwd: the folder that the cell's relative paths start from; None is this process's folder. Writing to a file
-            is "overwrite" if the file is there now, "outside" if it is not in this folder.
+            is "overwrite" if the file is there now or cannot be known, "outside" if it is not in this folder.
         names: variables that a cell should not bind anew without being asked about ("rebind").
+        earlier: the cells that ran before this one, oldest first, whose imports and bindings it may use.
 
     Never raises: a text that cannot be read is labelled "unknown". A cell of a dozen lines takes one to two
     milliseconds of one core.
     """
     try:
         findings = Findings(Path.cwd() if cwd is None else Path(cwd))
-        Scan(findings, frozenset(names)).read(code)
+        Scan(findings, frozenset(names), earlier).read(code)
         return findings.risks()
     except Exception as error:  # a cell too odd to read must still be asked about
         return (Risk("unknown", f"{UNREADABLE}: {type(error).__name__}"),)

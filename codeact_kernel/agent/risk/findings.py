@@ -67,10 +67,15 @@ class Findings:
         self.placed(paths)
 
     def wrote(self, paths: list[str]) -> None:
-        """Keep a write: "overwrite" if a file is there now, "outside" if it is not in the folder."""
+        """Keep a write: "overwrite" if a file is or may be there now, "outside" if it is not in the folder.
+
+        No path at all, or one whose last part is not known, may be any file.
+        """
         there = [path for path in paths if self._exists(path)]
         if there:
             self.add("overwrite", tables.OVERWRITE, there)
+        if not paths or any(self._may_exist(path) for path in paths):
+            self.add("overwrite", tables.MAY_OVERWRITE)
         self.placed(paths)
 
     def placed(self, paths: list[str]) -> None:
@@ -110,6 +115,15 @@ class Findings:
         if HOLE in folder or "*" in folder or len(base.partition(HOLE)[0]) < 3:
             return False
         return self._matches(self._full(folder + slash), base.replace(HOLE, "*"))
+
+    def _may_exist(self, path: str) -> bool:
+        """Say whether a path that is not known in full may be a file that is there."""
+        if HOLE not in path or re.match(tables.URL, path) or path.startswith("/dev/"):
+            return False
+        folder, slash, base = path.rpartition("/")
+        if HOLE in folder:
+            return not base.strip(HOLE) or self._matches(self.root, base.replace(HOLE, "*"))
+        return not base.strip(HOLE) and self._matches(self._full(folder + slash), "*")
 
     @staticmethod
     def _matches(folder: Path | None, pattern: str) -> bool:

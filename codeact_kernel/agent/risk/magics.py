@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from codeact_kernel.agent.risk import tables
+from codeact_kernel.agent.risk.names import HOLE
 from codeact_kernel.agent.risk.shell import install_only, shell_risks
 from codeact_kernel.secret_names import is_secret_variable
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 
     from codeact_kernel.agent.risk.findings import Findings
 
+_EXPANDED = r"\{[^{}]*\}|\$\w+"
+"""What IPython puts a variable in for."""
 _OPTIONS_WITH_VALUE = frozenset({"-n", "-r", "-p"})
 
 
@@ -89,7 +93,7 @@ class Magics:
             first = _without_options(line) if name in {"time", "timeit", "prun"} else ""
             self.again(f"{first}\n{body}")
         elif name in {"writefile", "file"}:
-            path = _without_options(line).strip("\"' ")
+            path = re.sub(_EXPANDED, HOLE, _without_options(line).strip("\"' "))
             (found.placed if line.lstrip().startswith("-a") else found.wrote)([path])
         elif name in tables.SHELL_MAGICS:
             found.add("subprocess", tables.PROCESS, [f"%%{name} {body}"])

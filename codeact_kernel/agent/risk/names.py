@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
 from codeact_kernel.agent.risk.tables import ALIASES
@@ -36,6 +37,7 @@ _KEEPS_PATH = frozenset(
 )
 _WRAPPERS = frozenset({"sorted", "list", "tuple", "set", "reversed"})
 _SAME_PATH_METHODS = frozenset({"resolve", "absolute", "expanduser", "as_posix", "strip"})
+_CHANGES_PATH = frozenset({"with_suffix", "with_name", "with_stem", "replace"})
 _FORMAT_FIELD = r"%[-+ #0]*\d*(?:\.\d+)?[sdfgxr]|\{[^{}]*\}"
 _BINDERS = frozenset(
     {
@@ -55,6 +57,11 @@ _BINDERS = frozenset(
 )
 
 
+def binds(node: ast.AST) -> bool:
+    """Say whether a node may give a name a meaning."""
+    return type(node) in _BINDERS
+
+
 class Names:
     """The names that a cell imports and binds, and what they mean."""
 
@@ -64,8 +71,16 @@ class Names:
         self.defined: set[str] = set()
         self.bound: dict[str, list[Binding]] = {}
         for node in nodes:
-            if type(node) in _BINDERS:
+            if binds(node):
                 self._read(node)
+
+    def inherit(self, before: Names) -> None:
+        """Know also what earlier cells imported and bound, where this one does not say otherwise."""
+        own = self.imports.keys() | self.bound.keys() | self.defined
+        self.imports |= {name: full for name, full in before.imports.items() if name not in own}
+        self.bound |= {name: values for name, values in before.bound.items() if name not in own}
+        self.defined |= before.defined - own
+        self.stars = [*before.stars, *self.stars]
 
     def _read(self, node: ast.AST) -> None:
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -192,8 +207,9 @@ class Names:
             for value, each in self.bound.get(node.id, ()):
                 found += self._elements(value, depth + 1) if each else self.paths(value, depth + 1)
             return found[:MOST_PATHS]
-        if isinstance(node, ast.List | ast.Tuple | ast.Set):
-            return [text for item in node.elts[:MOST_PATHS] for text in self.paths(item, depth + 1)][:MOST_PATHS]
+        if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.IfExp):
+            items = [node.body, node.orelse] if isinstance(node, ast.IfExp) else node.elts
+            return [text for item in items[:MOST_PATHS] for text in self.paths(item, depth + 1)][:MOST_PATHS]
         if isinstance(node, ast.BinOp):
             return self._joined(node, depth)
         if isinstance(node, ast.Attribute) and node.attr == "parent":
@@ -201,6 +217,18 @@ class Names:
         if isinstance(node, ast.Call):
             return self._called(node, depth)
         return []
+
+    def choices(self, node: ast.expr, depth: int = 0) -> list[ast.expr]:
+        """Return the expressions that one may stand for: the values of a name, both sides of a condition."""
+        if isinstance(node, ast.IfExp):
+            parts = [node.body, node.orelse]
+        elif isinstance(node, ast.Name) and not any(each for _, each in self.bound.get(node.id, ())):
+            parts = [value for value, _ in self.bound.get(node.id, ())]
+        else:
+            parts = []
+        if not parts or depth >= DEEPEST:
+            return [node]
+        return [choice for part in parts[:MOST_PATHS] for choice in self.choices(part, depth + 1)][:MOST_PATHS]
 
     def _piece(self, part: ast.expr, depth: int) -> str:
         known = self.paths(part.value, depth + 1) if isinstance(part, ast.FormattedValue) else []
@@ -233,7 +261,22 @@ class Names:
             return [re.sub(_FORMAT_FIELD, HOLE, text) for text in owner]
         if node.func.attr == "joinpath":
             return self._chain([owner, *(self.paths(arg, depth + 1) for arg in node.args)])
+        if node.func.attr in _CHANGES_PATH:
+            return self._changed(node.func.attr, owner, [self.paths(arg, depth + 1) for arg in node.args])
         return owner if node.func.attr in _SAME_PATH_METHODS else []
+
+    @staticmethod
+    def _changed(method: str, owner: list[str], words: list[list[str]]) -> list[str]:
+        """Return paths after `with_suffix` and the like, or texts after `replace`; unknown words give no path."""
+        known = [word[0] for word in words if len(word) == 1]
+        try:
+            if method == "replace":
+                return (
+                    [text.replace(known[0], known[1]) for text in owner] if len(known) == len(words) == 2 else []
+                )
+            return [str(getattr(PurePath(text), method)(known[0] if known else HOLE)) for text in owner]
+        except (TypeError, ValueError):
+            return []
 
     def _chain(self, parts: list[list[str]]) -> list[str]:
         texts = parts[0] or [HOLE]

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from codeact_kernel.agent.risk import tables
 from codeact_kernel.agent.risk.loops import is_endless
 from codeact_kernel.agent.risk.magics import Magics
-from codeact_kernel.agent.risk.names import HOLE, Names, bound_names
+from codeact_kernel.agent.risk.names import HOLE, Names, binds, bound_names
 from codeact_kernel.agent.risk.shell import install_only
 from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from IPython.core.inputtransformer2 import TransformerManager
 
     from codeact_kernel.agent.risk.findings import Findings
@@ -35,14 +37,41 @@ def _transformer() -> TransformerManager:
     return TransformerManager()  # type: ignore[no-untyped-call]
 
 
+@functools.lru_cache(maxsize=256)
+def _binders(code: str) -> tuple[ast.AST, ...]:
+    """Return what binds names in a cell that ran, also below `%%time`; nothing if it cannot be read."""
+    head, _, body = code.partition("\n")
+    if head.startswith("%%") and head[2:].split(" ")[0].strip() in tables.PYTHON_MAGICS:
+        code = body
+    if len(code) > LONGEST_CELL:
+        return ()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return tuple(node for node in ast.walk(ast.parse(_transformer().transform_cell(code))) if binds(node))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+
+
+def _known_after(cells: Sequence[str]) -> Names:
+    """Return the names that cells leave behind which ran one after another."""
+    known = Names(())
+    for code in cells:
+        names = Names(_binders(code))
+        names.inherit(known)
+        known = names
+    return known
+
+
 class Scan:
     """Reads texts of the kernel's language and adds what they may do to `findings`."""
 
-    def __init__(self, findings: Findings, protected: frozenset[str]) -> None:
+    def __init__(self, findings: Findings, protected: frozenset[str], earlier: Sequence[str] = ()) -> None:
         self.findings = findings
         self.add = findings.add
         self.protected = protected
         self.names = Names(())
+        self.before = _known_after(earlier)
         self.magics = Magics(findings, self._again)
         self.seen: set[ast.AST] = set()
         self.depth = 0
@@ -62,6 +91,7 @@ class Scan:
             return
         nodes = list(ast.walk(tree))
         self.names = Names(nodes)
+        self.names.inherit(self.before)
         self._rebinds(tree)
         for statement in tree.body:
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Name):
@@ -224,39 +254,61 @@ class Scan:
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         if name in tables.OPENERS:
             mode, place = tables.OPENERS[name]
-            self._opened(_mode(node, place, mode), self._target(node, 0))
+            self._opened(_mode(node, place, mode), self._goal(node, 0))
         elif name in tables.WRITERS:
-            self.findings.wrote(self._target(node, tables.WRITERS[name]))
+            self._wrote(node, tables.WRITERS[name])
         elif name in tables.PLACERS:
             self.findings.placed(self._target(node, tables.PLACERS[name]))
         elif owner is None:
             return
         elif method in tables.PATH_WRITERS:
-            self.findings.wrote(self.names.paths(owner))
+            self._written(owner)
         elif method in {"extractall", "extract"}:
             self.findings.placed(self._target(node, 0 if method == "extractall" else 1))
         elif method in tables.WRITING_METHODS:
-            self.findings.wrote(self._target(node, 0))
+            self._wrote(node, 0)
         elif self.names.is_path(owner):
             self._path_method(node, owner, method)
+        elif method == "open" and re.fullmatch(tables.WRITING_MODE, _mode(node, 0, "r")):
+            self._written(owner)
 
     def _path_method(self, node: ast.Call, owner: ast.expr, method: str) -> None:
         paths = self.names.paths(owner)
         if method == "open":
-            self._opened(_mode(node, 0, "r"), paths)
+            self._opened(_mode(node, 0, "r"), owner)
         elif method in {"rename", "replace", "move"}:
             self.findings.lost("overwrite", tables.MOVE, paths + self._target(node, 0), ast.unparse(owner))
         elif method in tables.PATH_PLACERS:
             self.findings.placed(paths)
 
     def _target(self, node: ast.Call, place: int) -> list[str]:
-        if len(node.args) > place:
-            return self.names.paths(node.args[place])
-        return [t for k in node.keywords if k.arg in tables.PATH_KEYWORDS for t in self.names.paths(k.value)]
+        return self.names.paths(self._goal(node, place))
 
-    def _opened(self, mode: str, paths: list[str]) -> None:
+    def _goal(self, node: ast.Call, place: int) -> ast.expr | None:
+        """Return the argument that says which file; None where the call names none, as `df.to_csv()`."""
+        if len(node.args) > place:
+            return node.args[place]
+        return next((k.value for k in node.keywords if k.arg in tables.PATH_KEYWORDS), None)
+
+    def _wrote(self, node: ast.Call, place: int) -> None:
+        goal = self._goal(node, place)
+        if goal is not None:
+            self._written(goal)
+
+    def _written(self, goal: ast.expr) -> None:
+        """Keep a write to whatever file the expression stands for."""
+        for choice in self.names.choices(goal):
+            maker = self.names.dotted(choice)
+            if isinstance(choice, ast.Constant) and not isinstance(choice.value, str) and choice is goal:
+                continue  # `df.to_csv(None)` returns a text, a number is a file that is open
+            if not re.search(tables.NO_FILE, maker):
+                self.findings.wrote(self.names.paths(choice))
+
+    def _opened(self, mode: str, goal: ast.expr | None) -> None:
+        paths = self.names.paths(goal)
         if set(mode) & set("w+"):
-            self.findings.wrote(paths)
+            if goal is not None:
+                self._written(goal)
         elif set(mode) & set("ax"):
             self.findings.placed(paths)
         else:

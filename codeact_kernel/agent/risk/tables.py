@@ -21,6 +21,7 @@ KINDS = (
 DELETE = "deletes files"
 MOVE = "moves or renames files"
 OVERWRITE = "overwrites files"
+MAY_OVERWRITE = "may overwrite a file: which one only the run will tell"
 OUTSIDE = "writes outside the working folder"
 SYSTEM = "looks at system files"
 PROCESS = "starts a process"
@@ -168,6 +169,7 @@ METHODS = {
 
 DUNDERS = frozenset({"__globals__", "__builtins__", "__code__", "__subclasses__"})
 
+WRITING_MODE = r"[wbt+]*w[bt+]*|r[bt]?\+[bt]?"
 OPENERS = {
     "open": ("r", 1),
     "io.open": ("r", 1),
@@ -206,6 +208,12 @@ WRITERS = {
     ),
 }
 """Functions that write the path in the given argument."""
+
+NO_FILE = (
+    r"(?:^|\.)(?:StringIO|BytesIO|open|ExcelWriter|ZipFile|TarFile|HDFStore|PdfPages)\(\)$"
+    r"|^tempfile\.|^sys\.(?:__)?std"
+)
+"""Targets of a write, by what made them, that are no file or were asked about where they were opened."""
 
 WRITING_METHODS = frozenset(
     _words(
