@@ -139,9 +139,7 @@ def grounding_complaint(figures: list[str], *, failed: bool, guessed: bool) -> s
     """
     if failed:
         return prompt.words("answer-after-failure")
-    if guessed:
-        return prompt.words("answer-guessed")
-    if figures:
-        shown = ", ".join(figures[:5])
-        return prompt.words("answer-not-shown").replace("{figures}", shown)
-    return None
+    if not figures:
+        return prompt.words("answer-guessed") if guessed else None
+    words = prompt.words("answer-guessed-figures" if guessed else "answer-not-shown")
+    return words.replace("{figures}", ", ".join(figures[:5]))
