@@ -338,3 +338,10 @@ def test_a_reply_that_repeats_what_failed_is_drawn_again_and_the_draft_is_kept(b
     drafts = [mark["record"]["drafts"] for mark in bench.records() if mark["kind"] == "action"]
     assert drafts == [[], [block("1/0")]]
     assert block("1/0") not in str(prompt.build("", bench.session.conversation.turns))
+
+
+def test_a_chained_assignment_is_shown_as_it_should_be(bench):
+    pytest.importorskip("pandas", minversion="3")
+    code = "import pandas as pd\nt = pd.DataFrame({'a': [1.0, None]})\nt['a'].fillna(t['a'].mean(), inplace=True)"
+    bench.ask("Fill a.", [block(code), "Done."])
+    assert "`t['a'] = t['a'].fillna(t['a'].mean())`" in bench.observations()[0]

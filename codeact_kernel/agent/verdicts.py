@@ -29,6 +29,10 @@ QUANTITY = re.compile(
 )
 NUMERAL = re.compile(r"\b(?:no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|all)\b", re.IGNORECASE)
 WARNING = re.compile(r"\b\w*(?:Warning|ChainedAssignmentError)\b:")
+CHAINED = re.compile(
+    r"^\s*(?P<column>[A-Za-z_]\w*\[[^\]\n]+\])\.(?P<call>\w+\([^\n]*?),?\s*inplace\s*=\s*True\)\s*$", re.MULTILINE
+)
+"""What pandas 3 quotes under its warning: `df["a"].fillna(0, inplace=True)`."""
 SHAKE = 0.7
 """Temperature of the reply after a repeated action: greedy decoding would repeat it once more."""
 
@@ -97,8 +101,10 @@ class Repeats:
 def warning_words(execution: Execution) -> str:
     """Return what to say of the warnings that a cell wrote to stderr; "" if there were none."""
     text = "".join("".join(output["text"]) for output in execution.outputs if output.get("name") == "stderr")
-    if "ChainedAssignmentError" in text:
-        return prompt.words("after-chained-assignment")
+    chained = CHAINED.search(text) if "ChainedAssignmentError" in text else None
+    if chained:
+        line = f"`{chained['column']} = {chained['column']}.{chained['call']})`"
+        return prompt.words("after-chained-assignment").replace("{line}", line)
     return prompt.words("after-warning") if WARNING.search(text) else ""
 
 
