@@ -2,22 +2,90 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import textwrap
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from IPython.core.error import UsageError
 
 from codeact_kernel.agent import observation, probe
 from codeact_kernel.errors import ConfigError
+from codeact_kernel.execute.process import SECRETS
 from codeact_kernel.execute.report import error_of
-from codeact_kernel.session import HumanCell
+from codeact_kernel.session import HumanCell, Prelude
 from codeact_kernel.types import Execution
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 
-OURS = re.compile(r"^\s*(?:\w+\s*=\s*)?%{1,2}(?:codeact\b|(?:re)?load_ext\s+codeact_kernel)", re.MULTILINE)
+MAGIC = re.compile(
+    r"(?P<indent>[ \t]*)(?P<target>[\w., \t\[\]*]+=[ \t]*)?"
+    r"%(?P<name>codeact\b|(?:re|un)?load_ext\s+codeact_kernel\b)"
+)
+CELL_MAGIC = re.compile(r"\s*%%codeact\b")
+CALLED = re.compile(r"run_(?:line|cell)_magic\(\s*['\"]codeact['\"]")
+OUTPUT = re.compile(r"\s(?:-o|--output)\b")
 MOST_ERRORS = 50
+SHORTEST_SECRET = 8
+"""Characters: shorter values of the environment are words that cells hold by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What stands in a cell between two of our magics.
+
+    `blocked`: a magic stood inside a block of it, with `pass` in its place now. `lost`: something that the magic
+    before it, or in it, gave is not there when the piece runs again.
+    """
+
+    source: str
+    blocked: bool = False
+    lost: bool = False
+
+
+def cut(source: str) -> list[Piece]:
+    """Return the pieces of a cell around its `%codeact` lines, without the lines that load us; at least one.
+
+    A line of a text that begins like our magic is taken for it.
+    """
+    if CELL_MAGIC.match(source):
+        return [Piece(""), Piece("")]
+    if CALLED.search(source):
+        return [Piece("", blocked=True, lost=True)]
+    if source[:1].isspace():
+        source = textwrap.dedent(source)
+    pieces: list[Piece] = []
+    kept: list[str] = []
+    blocked = lost = False
+    lines = iter(source.split("\n"))
+    for line in lines:
+        found = MAGIC.match(line)
+        if found is None:
+            kept.append(line)
+            continue
+        words = line
+        while words.endswith("\\"):
+            words = words[:-1] + next(lines, "")
+        task = found["name"] == "codeact"
+        if found["indent"]:
+            kept.append(found["indent"] + "pass")
+            blocked, lost = blocked or task, lost or task
+        elif task:
+            pieces.append(Piece(_code(kept), blocked, lost))
+            kept, blocked, lost = [], False, bool(found["target"] or OUTPUT.search(words))
+    return [*pieces, Piece(_code(kept), blocked, lost)]
+
+
+def _code(lines: list[str]) -> str:
+    """Return lines as a cell, empty for one without code."""
+    source = "\n".join(lines).strip("\n")
+    alone = source.startswith("%%") and "\n" not in source
+    return "" if alone or not source.strip() else source
 
 
 class History:
@@ -29,31 +97,65 @@ class History:
         self.errors: dict[int, str] = {}
         self._failed: tuple[str, str] | None = None
         self._humans: list[HumanCell] = []
+        self._begin(shell.execution_count - 1)
 
     def attach(self) -> None:
         """Begin to listen."""
+        self._shell.events.register("pre_run_cell", self._begins)
         self._shell.events.register("post_run_cell", self._ran)
 
     def detach(self) -> None:
         """Stop listening."""
+        self._shell.events.unregister("pre_run_cell", self._begins)
         self._shell.events.unregister("post_run_cell", self._ran)
 
     def forget(self) -> None:
         """Forget the cells run since the last task."""
         self._humans.clear()
 
-    def take_humans(self) -> list[HumanCell]:
-        """Return the user's cells since the last call, and forget them."""
-        cells, self._humans = self._humans, []
-        return cells
+    @contextlib.contextmanager
+    def magic(self) -> Iterator[None]:
+        """Stand around a call of our magic: what the cell did before it is the user's, and has run."""
+        if self._busy():
+            yield
+            return
+        self._keep(self._calls)
+        self._calls += 1
+        self._inside = True
+        yield
+        self._inside = False
 
-    def prelude(self) -> tuple[list[str], bool]:
-        """Return the kernel's input history without our own magics, and whether it is whole."""
+    def humans(self) -> list[HumanCell]:
+        """Return the user's cells since the last call of `forget`, without keys."""
+        return [replace(cell, source=without_secrets(cell.source)) for cell in self._humans]
+
+    def prelude(self) -> Prelude:
+        """Return the kernel's input history without our own magics and without keys.
+
+        Of the cell that runs, it holds what ran before the magic's line.
+        """
         manager = self._shell.history_manager
-        inputs = manager.input_hist_raw if manager is not None else []
-        cells = [source for source in inputs[1:-1] if source.strip() and not OURS.search(source)]
-        whole = len(inputs) >= self._shell.execution_count
-        return cells, whole
+        if manager is None:
+            return Prelude((), complete=False)
+        inputs, errors = manager.input_hist_raw, manager.exceptions
+        complete = len(inputs) >= self._shell.execution_count
+        cells: list[HumanCell] = []
+        for count, source in enumerate(inputs[1:], 1):
+            pieces = cut(source)
+            if count == self._here:
+                # Steps of an episode that ended in this very cell stand after it, though they ran in between.
+                complete = complete and (self._calls < 2 or count == len(inputs) - 1)
+                pieces = pieces[: self._calls]
+            complete = complete and not any(piece.lost for piece in pieces)
+            if count == self._here:
+                pieces = [piece for piece in pieces if not piece.blocked]
+            text = without_secrets("\n".join(piece.source for piece in pieces if piece.source))
+            if text:
+                cells.append(HumanCell(text, count, failed=count in errors))
+        if not complete:  # then what is missing may make any of them fail
+            cells = [replace(cell, failed=True) for cell in cells]
+        began = str(manager.dir_hist[0]) if complete and manager.dir_hist else None
+        return Prelude(cells, complete, began)
 
     def last_failure(self) -> str:
         """Return the task that mends the last cell that failed.
@@ -69,21 +171,63 @@ class History:
             f"```python\n{source.rstrip()}\n```\n\nIt failed with:\n{error}"
         )
 
+    def _begin(self, count: int, source: str | None = None) -> None:
+        """Note which cell runs; without its source it is the one that the shell stored last."""
+        manager = self._shell.history_manager
+        inputs = manager.input_hist_raw if manager is not None else []
+        if source is None:
+            source = inputs[count] if 0 < count == len(inputs) - 1 else ""
+        self._here, self._pieces = count, cut(source)
+        self._calls, self._inside = 0, False
+        self._kept: set[int] = set()
+
+    def _begins(self, info: ExecutionInfo) -> None:
+        if not self._busy():
+            stored = getattr(info, "store_history", False)
+            self._begin(self._shell.execution_count - 1 if stored else 0, info.raw_cell or "" if stored else "")
+
+    def _keep(self, number: int, *, failed: bool = False, running: bool = True) -> None:
+        """Count a piece of the present cell among the user's, once; not yet if the magic runs inside it."""
+        if number >= len(self._pieces) or number in self._kept or (running and self._pieces[number].blocked):
+            return
+        self._kept.add(number)
+        if self._pieces[number].source:
+            self._humans.append(HumanCell(self._pieces[number].source, self._here, failed))
+
     def _ran(self, result: ExecutionResult) -> None:
         info = result.info
-        source = getattr(info, "raw_cell", "") or ""
-        if self._busy() or not getattr(info, "store_history", False) or OURS.search(source):
+        if self._busy() or not getattr(info, "store_history", False):
             return
-        count = result.execution_count or self._shell.execution_count
-        self._humans.append(HumanCell(source, result.execution_count))
+        if self._here != (result.execution_count or self._here):  # a cell whose beginning was not heard
+            self._begin(result.execution_count or 0, getattr(info, "raw_cell", "") or "")
         error = result.error_in_exec or result.error_before_exec
-        if error is None:
+        ours = self._inside or (isinstance(error, UsageError) and len(self._pieces) > 1)
+        reached = len(self._pieces) if error is None else self._calls + (not self._inside)
+        for number in range(reached):
+            self._keep(number, failed=error is not None, running=False)
+        source = getattr(info, "raw_cell", "") if len(self._pieces) == 1 else self._piece(self._calls)
+        self._inside = False
+        if error is None or ours or not source:
             return
         words = _words(error, self._shell.user_ns)
-        self.errors[count] = words
+        self.errors[result.execution_count or self._here] = words
         self._failed = (source, words)
         while len(self.errors) > MOST_ERRORS:
             del self.errors[next(iter(self.errors))]
+
+    def _piece(self, number: int) -> str:
+        return self._pieces[number].source if number < len(self._pieces) else ""
+
+
+def without_secrets(source: str) -> str:
+    """Return a cell with the keys that the environment holds by now replaced by their names: episodes are shared.
+
+    A key that was typed as `os.environ["OPENAI_API_KEY"] = "..."` is one of them.
+    """
+    for name, value in os.environ.items():
+        if len(value) >= SHORTEST_SECRET and SECRETS.search(name):
+            source = source.replace(value, f"<{name}>")
+    return source
 
 
 def _words(error: BaseException, namespace: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from codeact_kernel.agent.stop import Stop
 from codeact_kernel.asking import asker_for
 from codeact_kernel.config import APPROVAL_MODES, CodeAct, from_environment
 from codeact_kernel.episode import store
-from codeact_kernel.errors import CodeActError, StoppedError
+from codeact_kernel.errors import CodeActError, EpisodeError, StoppedError
 from codeact_kernel.execute import awaiting, questions
 from codeact_kernel.execute.terminal import executor_for
 from codeact_kernel.history import History
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from codeact_kernel.agent.loop import View
 
 OPTION = re.compile(r"\s*(?P<name>--?[A-Za-z][\w-]*)(?:=(?P<value>\S+))?(?=\s|$)")
+SAVE = re.compile(r"save\s+(?P<path>\S+\.ipynb)")
 VALUE = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|(\S+))")
 
 USAGE = """\
@@ -43,6 +44,7 @@ USAGE = """\
 
   %codeact fix       mend the last cell that failed
   %codeact list      the episodes kept beside this notebook
+  %codeact save F    go on with the episode in another file, F.ipynb
   %codeact reset     forget the conversation; the next task begins a new episode
   %codeact help      this text
 
@@ -50,9 +52,11 @@ Fields: {var}, {In[3]}, {Out[3]}, {Err[3]} in a task are filled from the kernel.
 Settings: %config CodeAct; every option below has one."""
 
 
+RESCUE = "Make room there and go on, or `%codeact save NEW.ipynb` to a place that can be written."
 HINT = (
-    "%codeact did not run: it must be awaited, which IPython does only at the top level of a cell with "
-    "%autoawait on. In an `async def`, write `await get_ipython().run_line_magic('codeact', TASK)`."
+    "%codeact did not run: it must be awaited, which IPython does only at the top level of a cell with %autoawait "
+    "on, and not in the very cell that loads the extension. In an `async def`, write "
+    "`await get_ipython().run_line_magic('codeact', TASK)`."
 )
 
 
@@ -80,12 +84,14 @@ class Pending:
         return self._work.__await__()
 
     def __del__(self) -> None:
-        if not self._awaited:
-            self._work.close()
-            print(HINT)  # noqa: T201
+        self._ipython_display_()
 
     def _ipython_display_(self) -> None:
-        """Show nothing: the hint comes when this is dropped."""
+        """Show the hint, once; as the result of a cell this would never be dropped."""
+        if not self._awaited:
+            self._awaited = True
+            self._work.close()
+            print(HINT)  # noqa: T201
 
 
 class _Parser(argparse.ArgumentParser):
@@ -136,7 +142,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         super().__init__(shell)  # type: ignore[no-untyped-call, unused-ignore]
         self.here = shell
         self.settings = from_environment(CodeAct(parent=shell))
-        self.session = Session(_home(shell))
+        self.session = Session(_home(shell), RESCUE)
         self.history = History(shell, lambda: self.session.running)
 
     @no_var_expand
@@ -147,11 +153,20 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         args, task = split(text.strip())
         if args.help or task == "help":
             print(f"{USAGE}\n\n{_parser().format_help().strip()}")  # noqa: T201
-            return Pending(_nothing())
+            return Pending(self._helped())
         return Pending(self._dispatch(args, task))
 
     async def _dispatch(self, args: argparse.Namespace, task: str) -> Answer | None:
         """Do what was asked; every error of ours is one sentence, never a traceback."""
+        with self.history.magic():
+            return await self._do(args, task)
+
+    async def _helped(self) -> None:
+        """Be awaited: the magic's call always is."""
+        with self.history.magic():
+            pass
+
+    async def _do(self, args: argparse.Namespace, task: str) -> Answer | None:
         try:
             if task == "list":
                 self._list()
@@ -160,6 +175,10 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
                 self.session.reset()
                 self.history.forget()
                 print("The conversation is forgotten; the next task begins a new episode.")  # noqa: T201
+                return None
+            if save := SAVE.fullmatch(task):
+                self.session.save_as(Path(save["path"]))
+                print(f"The episode is in {save['path']} now.")  # noqa: T201
                 return None
             if task == "fix":
                 return await self._ask(args, self.history.last_failure())
@@ -178,7 +197,6 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         view: View = (
             NotebookView(executor.post) if _is_kernel(self.here) else TerminalView(sys.stdout, outputs=False)
         )
-        prelude, complete = self.history.prelude()
         work = worker().submit(
             self.session.ask(
                 task,
@@ -188,9 +206,9 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
                 stop=stop,
                 asker=asker_for(self.here, stop),
                 origin=origin,
-                prelude=prelude,
-                prelude_complete=complete,
-                humans=self.history.take_humans(),
+                prelude=self.history.prelude(),
+                humans=self.history.humans(),
+                kept=self.history.forget,
             )
         )
         try:
@@ -210,8 +228,14 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         path = store.find(
             self.session.episodes_folder(config), cell_id=origin.cell_id, notebook=origin.notebook, task=task
         )
-        answer = store.answer_of(path, task) if path is not None else None
-        return None if answer is None else Outcome("done", answer=answer, episode=str(path))
+        try:
+            answer = store.answer_of(path, task) if path is not None else None
+        except EpisodeError:  # damaged since: the task is carried out again
+            return None
+        if answer is None or path is None:
+            return None
+        self.session.adopt(path)
+        return Outcome("done", answer=answer, episode=str(path))
 
     def _show(self, args: argparse.Namespace, outcome: Outcome, *, saved_answer: bool = False) -> Answer | None:
         if _is_kernel(self.here):
@@ -246,10 +270,6 @@ def _interruption() -> KeyboardInterrupt:
     error = KeyboardInterrupt("The task was interrupted.")
     error._render_traceback_ = lambda: ["KeyboardInterrupt: The task was interrupted."]  # type: ignore[attr-defined]
     return error
-
-
-async def _nothing() -> None:
-    """Be awaited: the magic's call always is."""
 
 
 def _is_kernel(shell: InteractiveShell) -> bool:

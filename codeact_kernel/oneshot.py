@@ -11,7 +11,7 @@ from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct, from_environment
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.execute.fresh import FreshExecutor
-from codeact_kernel.session import Session
+from codeact_kernel.session import HumanCell, Prelude, Session
 from codeact_kernel.terminal_view import QuietView, TerminalView
 from codeact_kernel.worker import worker
 
@@ -104,6 +104,7 @@ class _Job:
         session = Session(Path.cwd())
         executor = FreshExecutor(cwd=self.folder)
         try:
+            await session.check(self.task, self.config, stop, out=self.out)
             await stop.guard(executor.start())
             for cell in self.setup:
                 _must_work(cell, await executor.run(cell))
@@ -115,7 +116,7 @@ class _Job:
                 stop=stop,
                 asker=asker,
                 out=self.out,
-                prelude=self.setup,
+                prelude=Prelude([HumanCell(cell) for cell in self.setup], cwd=str(self.folder)),
             )
             checks = [_text(await executor.run(expression)) for expression in self.check]
         finally:

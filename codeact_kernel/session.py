@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,13 +11,18 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.loop import Agent, Conversation, Limits
+from codeact_kernel.canonical import sha256
+from codeact_kernel.episode import chat
+from codeact_kernel.episode.files import read_notebook
 from codeact_kernel.episode.header import make_header
+from codeact_kernel.episode.places import check_new
 from codeact_kernel.episode.store import EpisodeWriter
-from codeact_kernel.errors import BusyError, CodeActError, ConfigError
-from codeact_kernel.models.select import resolve
+from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
+from codeact_kernel.models.select import KEY, NAME, URL, resolve
+from codeact_kernel.types import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.loop import View
@@ -27,6 +34,19 @@ if TYPE_CHECKING:
 
 EMBEDDED = {"llamacpp"}
 """Backends whose models go on after their block; they are stopped at its closing fence."""
+OF_MODEL = (
+    "model",
+    "base_url",
+    "threads",
+    "idle_minutes",
+    "connect_seconds",
+    "first_token_seconds",
+    "between_tokens_seconds",
+    "reply_seconds",
+    "retries",
+    "extra_body",
+)
+"""The settings that models read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +63,30 @@ class HumanCell:
 
     source: str
     execution_count: int | None = None
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prelude:
+    """The kernel's input history before an episode, and whether it rebuilds the kernel's state.
+
+    `cwd` is the working folder in which it began; None for the present one.
+    """
+
+    cells: Sequence[HumanCell] = ()
+    complete: bool = True
+    cwd: str | None = None
 
 
 @dataclass
 class Session:
-    """Carries tasks out, one after another, as one conversation and one episode until `reset`."""
+    """Carries tasks out, one after another, as one conversation and one episode until `reset`.
+
+    `rescue` says, where there is a way, how an episode that cannot be saved is saved elsewhere.
+    """
 
     folder: Path
+    rescue: str = ""
     conversation: Conversation | None = None
     writer: EpisodeWriter | None = None
     running: bool = False
@@ -57,6 +94,20 @@ class Session:
     _model: Model | None = None
     _model_key: tuple[Any, ...] = ()
     _allowed: set[str] = field(default_factory=set)
+    _adopted: Path | None = None
+
+    async def check(self, task: str, config: CodeAct, stop: Stop, *, out: Path | None = None) -> Model:
+        """Return the task's model; what cannot be used is found here, before anything was started.
+
+        Raises:
+            ConfigError: an empty task, a file that cannot be written, a model that cannot be had.
+            CodeActError: see `models.select.resolve`.
+        """
+        if not task.strip():
+            raise ConfigError('The task is empty: say what you want to know, e.g. "which region grew?".')
+        if out is not None and self.writer is None:
+            check_new(out)
+        return await self._resolve(config, stop)
 
     async def ask(
         self,
@@ -69,38 +120,43 @@ class Session:
         asker: Asker | None = None,
         origin: Origin | None = None,
         out: Path | None = None,
-        prelude: Sequence[str] = (),
-        prelude_complete: bool = True,
+        prelude: Prelude | None = None,
         humans: Sequence[HumanCell] = (),
+        kept: Callable[[], None] | None = None,
     ) -> Outcome:
         """Carry out one task; a task after the first continues the conversation.
 
-        `prelude` is the kernel's input history before the episode (used by its first task) and
-        `prelude_complete` whether that is all of it; `humans` are the cells that the user ran since the last task.
+        `prelude` is used by the first task of an episode; `humans` are the cells that the user ran since the last
+        task; `kept` is called when the episode holds either.
 
         Raises:
             ConfigError: an empty task, an unusable setting, a file that cannot be written.
             BusyError: an episode is running here.
             CodeActError: the model or the kernel cannot be had.
         """
-        if not task.strip():
-            raise ConfigError('The task is empty: say what you want to know, e.g. "which region grew?".')
         if self.running:
             raise BusyError("An episode is running in this kernel; wait for it or stop it first.")
         self.running, self._view = True, view
         try:
-            model = await self._resolve(config)
+            model = await self.check(task, config, stop, out=out)
+            if self._adopted is not None:
+                await stop.guard(asyncio.to_thread(self._take_up))
             agent = self._agent(config, model, executor, view, stop)
             agent.asker = asker
             snapshot = await stop.guard(executor.inspect())
-            header = self._header(task, config, agent, origin or Origin(), snapshot)
-            header["prelude_complete"] = prelude_complete
+            header = await stop.guard(
+                asyncio.to_thread(self._header, task, config, agent, origin or Origin(), snapshot)
+            )
             following = self.writer is not None
-            writer = self._open(task, config, header, out=out, prelude=prelude)
+            writer = self._open(task, config, header, out=out, prelude=prelude or Prelude(), cwd=snapshot.cwd)
             agent.recorder = writer
             for cell in humans if following else ():
-                writer.human(cell.source, (), cell.execution_count)
+                writer.human(cell.source, (), cell.execution_count, failed=cell.failed)
+            if kept is not None:
+                kept()
             outcome = await agent.run(task, snapshot)
+            if writer.trouble:
+                view.warn(f"{writer.trouble} {self.rescue}".rstrip())
             return replace(outcome, model=f"{model.backend}:{model.id}", episode=str(writer.path))
         finally:
             self.running, self._view = False, None
@@ -117,11 +173,29 @@ class Session:
         """Forget the conversation; the next task begins a new episode."""
         if self.running:
             raise BusyError("An episode is running in this kernel; stop it first.")
-        self.conversation = None
+        self.conversation = self._adopted = None
         self._allowed = set()
         if self.writer is not None:
             self.writer.close()
             self.writer = None
+
+    def adopt(self, episode: Path) -> None:
+        """Let the next task go on with a saved episode, unless a conversation is open."""
+        if self.conversation is None and not self.running:
+            self._adopted = episode
+
+    def save_as(self, path: Path) -> None:
+        """Go on with the episode at another place.
+
+        Raises:
+            ConfigError: there is no episode, or that place cannot be written.
+            BusyError: a task is running.
+        """
+        if self.running:
+            raise BusyError("An episode is running in this kernel; wait for it or stop it first.")
+        if self.writer is None:
+            raise ConfigError("There is no episode to save yet; give a task first.")
+        self.writer.save_as(path)
 
     async def close(self) -> None:
         """Close the episode's file and the model's connections."""
@@ -130,13 +204,37 @@ class Session:
         if self._model is not None:
             await self._model.close()
 
-    async def _resolve(self, config: CodeAct) -> Model:
-        key = tuple(getattr(config, name) for name in ("model", "base_url", "threads", "idle_minutes", "retries"))
+    async def _resolve(self, config: CodeAct, stop: Stop) -> Model:
+        """Return the model of these settings; looking at weights may take long, so it is done in a thread."""
+        key = _key_of(config)
         if self._model is None or key != self._model_key or config.model.startswith("scripted:"):
+            model = await stop.guard(asyncio.to_thread(resolve, config))
             if self._model is not None:
                 await self._model.close()
-            self._model, self._model_key = resolve(config), key
+            self._model, self._model_key = model, key
         return self._model
+
+    def _take_up(self) -> None:
+        """Go on with the adopted episode; where that cannot be, say so, and the task begins a new one."""
+        path, self._adopted = self._adopted, None
+        if path is None:
+            return
+        try:
+            system, turns = chat.conversation(read_notebook(path))
+            writer = EpisodeWriter.resume(path, on_trouble=self._warn)
+        except EpisodeError as error:
+            self._warn(f"This task begins a new conversation, for the saved one cannot be gone on with: {error}")
+            return
+        steps = [turn for turn in turns if isinstance(turn, Step)]
+        view = dict(steps[-1].request.view or {}) if steps else {}
+        self.conversation = Conversation(
+            system,
+            turns,
+            view,
+            note=prompt.words("restarted"),
+            steps=max((step.index for step in steps), default=0),
+        )
+        self.writer = writer
 
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:
         if self.conversation is None:
@@ -161,18 +259,23 @@ class Session:
         header: dict[str, Any],
         *,
         out: Path | None,
-        prelude: Sequence[str],
+        prelude: Prelude,
+        cwd: str,
     ) -> EpisodeWriter:
         """Open the episode, or go on with the one that is open."""
         if self.writer is not None:
-            self.writer.update(model=header["model"], sampling=header["sampling"], origin=header["origin"])
+            self.writer.update(**{name: header[name] for name in ("model", "sampling", "policy", "origin")})
             return self.writer
+        header["prelude_complete"] = prelude.complete
+        folder = prelude.cwd or cwd
         self.writer = EpisodeWriter.create(
             self.episodes_folder(config),
             header=header,
             title=task,
             path=out,
-            prelude=prelude,
+            prelude=[cell.source for cell in prelude.cells],
+            failed={number for number, cell in enumerate(prelude.cells) if cell.failed},
+            cwd=Path(folder) if folder else None,
             on_trouble=self._warn,
         )
         return self.writer
@@ -185,6 +288,7 @@ class Session:
             model=agent.model.describe(),
             sampling=agent.sampling,
             system=system,
+            template=f"default@sha256:{sha256(prompt.words('system'))}",
             policy={
                 "approval": config.approval,
                 "max_steps": config.max_steps,
@@ -195,6 +299,14 @@ class Session:
             snapshot=snapshot,
             folder=Path(snapshot.cwd) if snapshot.cwd else None,
         )
+
+
+def _key_of(config: CodeAct) -> tuple[Any, ...]:
+    """Return everything that a model is made of, so that a corrected setting or key makes a new one."""
+    return (
+        *(repr(getattr(config, name)) for name in OF_MODEL),
+        *(os.environ.get(name, "") for name in (KEY, URL, NAME)),
+    )
 
 
 class _Unopened:

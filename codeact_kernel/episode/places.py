@@ -71,7 +71,7 @@ def free(folder: Path, stem: str) -> Iterator[Path]:
 def way_to(folder: Path, notebook: Path) -> str:
     """Return a folder as it is reached from a notebook's folder, with `/`; absolute only where there is no way."""
     try:
-        return os.path.relpath(folder, notebook.parent).replace(os.sep, "/")
+        return os.path.relpath(folder.resolve(), notebook.parent.resolve()).replace(os.sep, "/")
     except ValueError:  # another drive
         return folder.as_posix()
 
