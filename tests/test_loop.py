@@ -345,3 +345,10 @@ def test_a_chained_assignment_is_shown_as_it_should_be(bench):
     code = "import pandas as pd\nt = pd.DataFrame({'a': [1.0, None]})\nt['a'].fillna(t['a'].mean(), inplace=True)"
     bench.ask("Fill a.", [block(code), "Done."])
     assert "`t['a'] = t['a'].fillna(t['a'].mean())`" in bench.observations()[0]
+
+
+def test_an_import_of_an_earlier_cell_is_known_when_a_later_one_is_judged(bench):
+    bench.value("open('kept.txt', 'w').write('x')")
+    replies = [block("from os import remove as tidy\nprint(1)"), block("tidy('kept.txt')"), "I may not."]
+    bench.ask("Go.", replies, approval="ask-if-risky")
+    assert bench.value("__import__('os').path.exists('kept.txt')") == "True"

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 MOST_COMPLAINTS = 3
 REDRAWS = 2
+EARLIER_CELLS = 20
 RESTATED_CHARS = 400
 """Of the task, after each step: a small model that has just seen an output forgets what was asked."""
 
@@ -250,8 +251,7 @@ class Agent:
         error = code_format.syntax_error(code)
         if error is not None:
             return self._repeats.note(step.with_(observation=syntax_observation(error, code)))
-        known = self.conversation.snapshot
-        risks = risk.labels(code, cwd=known.cwd if known is not None and known.cwd else None)
+        risks = self._risks(code)
         step = step.with_(risk=tuple(label.kind for label in risks))
         try:
             approval, code = await self.stop.guard(decide(self.approval, code, risks, self.asker, self.allowed))
@@ -268,6 +268,13 @@ class Agent:
         if approval.decision == "modify":
             seen = replace(seen, text=f"The user changed the cell to:\n```python\n{code}\n```\n\n{seen.text}")
         return self._repeats.note(step.with_(execution=execution, observation=seen))
+
+    def _risks(self, code: str) -> tuple[risk.Risk, ...]:
+        """Label a cell in the light of the folder it runs in and of the cells that ran before it."""
+        talk = self.conversation
+        cwd = talk.snapshot.cwd if talk.snapshot is not None and talk.snapshot.cwd else None
+        steps = [turn for turn in talk.turns if isinstance(turn, Step) and turn.execution is not None]
+        return risk.labels(code, cwd=cwd, earlier=[step.code for step in steps[-EARLIER_CELLS:] if step.code])
 
     async def _execute(self, code: str) -> Execution:
         self.stop.check()
