@@ -14,7 +14,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from codeact_kernel.execute.bounded import BoundedList, BoundedStream, clip
+from codeact_kernel.execute.bounded import BoundedList, BoundedStream
+from codeact_kernel.terminal import clip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -171,13 +172,13 @@ class OutputReducer:
 
     def _error(self, content: Mapping[str, Any]) -> NbOutput:
         limit = self._limits.error_chars
-        lines = [clip(safe_text(str(line)), limit) for line in content.get("traceback") or ()]
+        lines = [clip(safe_text(str(line)), limit)[0] for line in content.get("traceback") or ()]
         if sum(map(len, lines)) > limit:
-            lines = clip("\n".join(lines), limit).split("\n")
+            lines = clip("\n".join(lines), limit, head=0.5)[0].split("\n")
         return {
             "output_type": "error",
             "ename": safe_text(str(content.get("ename", ""))),
-            "evalue": clip(safe_text(str(content.get("evalue", ""))), limit),
+            "evalue": clip(safe_text(str(content.get("evalue", ""))), limit)[0],
             "traceback": lines,
         }
 
@@ -288,8 +289,9 @@ class Patch:
 class Tee:
     """While entered, feeds a reducer with all that an ipykernel sends on IOPub, from any thread.
 
-    What the client sees is untouched. May be nested; on exit everything is exactly what it was. Messages of
-    forked children reach the client as bytes, past the session; they are seen at the IOPub thread.
+    What the client sees is untouched, but for lone surrogates, which cannot be sent. May be nested; on exit
+    everything is exactly what it was. Messages of forked children reach the client as bytes, past the session;
+    they are seen at the IOPub thread.
     """
 
     def __init__(self, kernel: Any, reducer: OutputReducer) -> None:
@@ -319,6 +321,8 @@ class Tee:
             self._here.sending = True
             try:
                 return original(stream, msg_or_type, content, *args, **kwargs)
+            except UnicodeEncodeError:  # a lone surrogate, for which ipykernel would print a traceback
+                return original(stream, _sendable(msg_or_type), safe_json(content), *args, **kwargs)
             finally:
                 self._here.sending = False
 
@@ -360,6 +364,12 @@ class Tee:
             yield
         finally:
             self._muted = before
+
+
+def _sendable(message: Any) -> Any:
+    if not isinstance(message, dict):
+        return message
+    return {**message, "content": safe_json(message.get("content"))}
 
 
 def flush_streams() -> None:
