@@ -109,11 +109,3 @@ class BoundedList(Generic[T]):
     def gap(self) -> int | None:
         """Return the order of the first item after the gap; None where nothing is missing."""
         return self._tail[0][0] if self.left_out else None
-
-
-def clip(text: str, limit: int) -> str:
-    """Return `text`, or its head and tail around a line that says how many characters are missing."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half:,} characters left out ...]\n{text[-half:]}"
