@@ -113,7 +113,7 @@ def test_the_kernel_works_in_the_folder_it_is_given_and_the_task_comes_from_stdi
     assert names(shell.folder) == {"data", "episodes"}
     notebook = shell.episode()
     assert "7" in observations(notebook)[0]
-    assert "What is\nin x.csv?" in "".join(notebook["cells"][1]["source"])
+    assert "What is\nin x.csv?" in "".join(notebook["cells"][2]["source"])
     assert "episodes" not in json.dumps(observations(notebook))
 
 
