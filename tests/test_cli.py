@@ -121,7 +121,7 @@ def test_the_kernel_works_in_the_folder_it_is_given_and_the_task_comes_from_stdi
     ("replies", "options", "status", "words"),
     [
         ([], (), "failed", "no reply left"),
-        ([block("1 / 0")] * 5, (), "failed", "same failing code"),
+        ([block("1 / 0")] * 7, (), "failed", "same failing code"),
         ([block("1"), block("2")], ("--max-steps", "1"), "limit", "--max-steps"),
     ],
 )

@@ -48,7 +48,7 @@ class TestRealEpisodes:
         assert (record.failure, record.status, record.steps) == ("step limit", "limit", 2)
 
     def test_repeated_action_has_its_own_class(self, tmp_path):
-        replies = ["```python\nflights['nope'].sum()\n```"] * 6
+        replies = ["```python\nflights['nope'].sum()\n```"] * 7
         record = run_one(task("filter-1"), Settings(script(tmp_path / "r.jsonl", *replies), tmp_path / "o"))
         assert record.failure == "repeated action", record.cause
 
