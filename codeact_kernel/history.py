@@ -13,8 +13,8 @@ from IPython.core.error import UsageError
 
 from codeact_kernel.agent import observation, probe
 from codeact_kernel.errors import ConfigError
-from codeact_kernel.execute.process import SECRETS
 from codeact_kernel.execute.report import error_of
+from codeact_kernel.secret_names import is_secret_variable
 from codeact_kernel.session import HumanCell, Prelude
 from codeact_kernel.types import Execution
 
@@ -225,7 +225,7 @@ def without_secrets(source: str) -> str:
     A key that was typed as `os.environ["OPENAI_API_KEY"] = "..."` is one of them.
     """
     for name, value in os.environ.items():
-        if len(value) >= SHORTEST_SECRET and SECRETS.search(name):
+        if len(value) >= SHORTEST_SECRET and is_secret_variable(name):
             source = source.replace(value, f"<{name}>")
     return source
 

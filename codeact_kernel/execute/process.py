@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import ExecutionError
-from codeact_kernel.secret_names import PRIVATE_VARIABLE
+from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-SECRETS = re.compile(PRIVATE_VARIABLE)
 START_SECONDS = 60.0
 DEATH_POLL_SECONDS = 0.2
 STRAGGLER_SECONDS = 2.0
@@ -34,7 +32,7 @@ def child_environment(extra: dict[str, str] | None) -> dict[str, str]:
 
     ipykernel would not see what child processes print where pytest's variable is set.
     """
-    kept = {name: value for name, value in os.environ.items() if not SECRETS.search(name)}
+    kept = {name: value for name, value in os.environ.items() if not is_secret_variable(name)}
     kept.pop("PYTEST_CURRENT_TEST", None)
     return {**kept, **(extra or {})}
 
