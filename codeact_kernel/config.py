@@ -43,7 +43,9 @@ class CodeAct(Configurable):
     seed = Int(None, allow_none=True, help="Sampling seed, where the backend has one.").tag(config=True)
     max_tokens = Int(1024, min=16, help="Tokens one reply may have.").tag(config=True)
     context_tokens = Int(
-        0, min=0, help="Tokens the messages may take; 0 takes the model's window less one reply."
+        0,
+        min=0,
+        help="Tokens the messages may take; 0 takes the model's window, or 32,768 where it is not known, less one reply.",
     ).tag(config=True)
     observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(config=True)
     episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from codeact_kernel.models.base import Model
     from codeact_kernel.types import Outcome, Sampling, Snapshot
 
+UNKNOWN_WINDOW = 32_768
+"""Tokens we trust an endpoint with that does not say how many it takes; a setting raises it."""
 EMBEDDED = {"llamacpp"}
 """Backends whose models go on after their block; they are stopped at its closing fence."""
 OF_MODEL = (
@@ -320,7 +322,7 @@ class _Unopened:
 
 def limits_of(config: CodeAct, model: Model) -> Limits:
     """Return the limits of a task; the messages may take the model's window less one reply."""
-    window = config.context_tokens or max(0, (model.window or 0) - config.max_tokens - 64)
+    window = config.context_tokens or max(1024, (model.window or UNKNOWN_WINDOW) - config.max_tokens - 64)
     return Limits(
         steps=config.max_steps,
         seconds=config.max_seconds,

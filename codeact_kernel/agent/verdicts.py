@@ -60,7 +60,7 @@ class Repeats:
         if observation is None or step.code is None:
             return step
         self._last = shape(step.code)
-        failed = observation.status != "ok"
+        failed = observation.status != "ok" or (step.execution is not None and ineffective(step.execution))
         counts = self.failures if failed else self.successes
         counts[self._last] = counts.get(self._last, 0) + 1
         if counts[self._last] < 2:
@@ -98,10 +98,15 @@ class Repeats:
         return replace(usual, temperature=max(usual.temperature, SHAKE), seed=seed)
 
 
+def ineffective(execution: Execution) -> bool:
+    """Say whether pandas warned that an assignment of the cell had no effect: its code is then as good as failed."""
+    return "ChainedAssignmentError" in _stderr(execution)
+
+
 def warning_words(execution: Execution) -> str:
     """Return what to say of the warnings that a cell wrote to stderr; "" if there were none."""
-    text = "".join("".join(output["text"]) for output in execution.outputs if output.get("name") == "stderr")
-    chained = CHAINED.search(text) if "ChainedAssignmentError" in text else None
+    text = _stderr(execution)
+    chained = CHAINED.search(text) if ineffective(execution) else None
     if chained:
         line = f"`{chained['column']} = {chained['column']}.{chained['call']})`"
         return prompt.words("after-chained-assignment").replace("{line}", line)
@@ -149,3 +154,7 @@ def grounding_complaint(figures: list[str], *, failed: bool, guessed: bool) -> s
         return prompt.words("answer-guessed") if guessed else None
     words = prompt.words("answer-guessed-figures" if guessed else "answer-not-shown")
     return words.replace("{figures}", ", ".join(figures[:5]))
+
+
+def _stderr(execution: Execution) -> str:
+    return "".join("".join(output["text"]) for output in execution.outputs if output.get("name") == "stderr")
