@@ -99,7 +99,7 @@ class Repeats:
 
 
 def ineffective(execution: Execution) -> bool:
-    """Say whether pandas warned that an assignment of the cell had no effect: its code is then as good as failed."""
+    """Say whether pandas warned that an assignment had no effect: the code is then as good as failed."""
     return "ChainedAssignmentError" in _stderr(execution)
 
 
