@@ -45,7 +45,7 @@ class CodeAct(Configurable):
     context_tokens = Int(
         0,
         min=0,
-        help="Tokens the messages may take; 0 takes the model's window (32,768 if it is not known) less one reply.",
+        help="Tokens the messages may take; 0 takes the model's window (32,768 if unknown) less one reply.",
     ).tag(config=True)
     observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(config=True)
     episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)
