@@ -352,3 +352,10 @@ def test_an_import_of_an_earlier_cell_is_known_when_a_later_one_is_judged(bench)
     replies = [block("from os import remove as tidy\nprint(1)"), block("tidy('kept.txt')"), "I may not."]
     bench.ask("Go.", replies, approval="ask-if-risky")
     assert bench.value("__import__('os').path.exists('kept.txt')") == "True"
+
+
+def test_a_plan_without_code_is_no_answer(bench):
+    plan = "I read the file.\nI count the rows."
+    outcome = bench.ask("Go.", [plan, plan, block("print(3)"), "I counted the rows."])
+    assert (outcome.answer, outcome.steps) == ("I counted the rows.", 4)
+    assert bench.observations()[:2] == [prompt.words("answer-announced")] * 2

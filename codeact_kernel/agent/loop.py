@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 from codeact_kernel.agent import context, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.formats import code as code_format
-from codeact_kernel.agent.grounding import unshown
 from codeact_kernel.agent.verdicts import (
+    Evidence,
     Repeats,
+    announced_complaint,
     echo_complaint,
-    figure_missing,
     grounding_complaint,
     syntax_observation,
     warning_words,
@@ -321,37 +321,18 @@ class Agent:
 
     def _read_prose(self, step: Step, action: Action) -> Step:
         """Take a reply without code as the answer, or send it back with one sentence."""
-        complaint = action.complaint or echo_complaint(action.thought)
+        talk, answer = self.conversation, action.thought
+        has_data = talk.snapshot is not None and bool(talk.snapshot.names or talk.snapshot.files)
+        evidence = Evidence.of(talk.turns)
+        complaint = action.complaint or echo_complaint(answer) or announced_complaint(answer, evidence)
         if complaint is not None:
             self._complaints += 1
         elif not self._bounced and not self._at_limit():
-            complaint = self._ungrounded(action.thought)
+            complaint = grounding_complaint(self._task, answer, evidence, has_data=has_data)
             self._bounced = complaint is not None
         if complaint is None:
             return step.with_(kind="answer")
         return step.with_(kind="note", observation=Observation("refused", complaint))
-
-    def _ungrounded(self, answer: str) -> str | None:
-        talk = self.conversation
-        # The prompt is no evidence: the figures of its example are the first that a small model copies.
-        evidence: list[str] = []
-        last: Observation | None = None
-        acted = False
-        for turn in talk.turns:
-            if isinstance(turn, TaskTurn):
-                evidence.append(turn.content)
-                last = None
-            elif turn.observation is not None and turn.kind != "note":
-                evidence.append(turn.observation.text)
-                last, acted = turn.observation, True
-        if acted and last is not None and last.status == "ok" and figure_missing(self._task, answer):
-            return prompt.words("answer-without-figure")
-        has_data = talk.snapshot is not None and bool(talk.snapshot.names or talk.snapshot.files)
-        return grounding_complaint(
-            unshown(answer, evidence),
-            failed=last is not None and last.status not in {"ok", "refused"},
-            guessed=has_data and not acted,
-        )
 
     def _judge(self, step: Step) -> None:
         """End the task where going on makes no sense."""

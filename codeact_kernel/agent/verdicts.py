@@ -5,9 +5,14 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import prompt
-from codeact_kernel.types import Execution, Observation, Sampling, Step
+from codeact_kernel.agent.grounding import unshown
+from codeact_kernel.types import Execution, ExecutionStatus, Observation, Sampling, Step, TaskTurn, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MOST_FAILURES = 3
 MOST_REPEATS = 4
@@ -25,6 +30,11 @@ OWN_WORDS = (
 QUANTITY = re.compile(
     r"\bhow (?:many|much)\b"
     r"|\bwhat (?:is|was|are) the (?:\w+ )?(?:total|sum|mean|average|median|number|share|percentage)\b",
+    re.IGNORECASE,
+)
+ANNOUNCING = re.compile(
+    r"^\s*(?:[-*\d.]+\s+)?(?:(?:first|then|next|now|finally),?\s+)?(?:i(?:'ll| will| need to| am going to)?\s"
+    r"(?!am\b|was\b|can|could|do not|don't|think|have\b|had\b|did\b|found\b)|let(?:'s| me| us)\b)",
     re.IGNORECASE,
 )
 NUMERAL = re.compile(r"\b(?:no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|all)\b", re.IGNORECASE)
@@ -142,14 +152,52 @@ def figure_missing(task: str, answer: str) -> bool:
     return bool(QUANTITY.search(task)) and not re.search(r"\d", answer) and not NUMERAL.search(answer)
 
 
-def grounding_complaint(figures: list[str], *, failed: bool, guessed: bool) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What an answer can lean on: the `texts` that were shown, and how the last cell of this task ended.
+
+    `last` is None when no code ran in this task yet; `acted` says whether any ran in the conversation.
+    """
+
+    texts: tuple[str, ...] = ()
+    last: ExecutionStatus | None = None
+    acted: bool = False
+
+    @classmethod
+    def of(cls, turns: Sequence[Turn]) -> Evidence:
+        """Gather it. The prompt is none: the figures of its example are the first that a small model copies."""
+        texts: list[str] = []
+        last: ExecutionStatus | None = None
+        acted = False
+        for turn in turns:
+            if isinstance(turn, TaskTurn):
+                texts.append(turn.content)
+                last = None
+            elif turn.observation is not None and turn.kind != "note":
+                texts.append(turn.observation.text)
+                last, acted = turn.observation.status, True
+        return cls(tuple(texts), last, acted)
+
+
+def announced_complaint(answer: str, evidence: Evidence) -> str | None:
+    """Return what to say to a reply that tells what it will do before any code ran: a plan is no answer."""
+    lines = [line for line in answer.splitlines() if line.strip()]
+    plan = bool(lines) and evidence.last is None and all(ANNOUNCING.match(line) for line in lines)
+    return prompt.words("answer-announced") if plan else None
+
+
+def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data: bool) -> str | None:
     """Return what to say to an answer that was not shown, or None; it is sent back at most once a task.
 
-    `figures` were never shown, the last code `failed`, or the answer was `guessed`: there is data and no code has
-    looked at it yet.
+    The last code failed; figures or names were never shown; the task asks for a figure and none is stated; or
+    there is data and no code has looked at it yet.
     """
-    if failed:
+    if evidence.last not in {None, "ok", "refused"}:
         return prompt.words("answer-after-failure")
+    if evidence.last == "ok" and figure_missing(task, answer):
+        return prompt.words("answer-without-figure")
+    figures = unshown(answer, evidence.texts)
+    guessed = has_data and not evidence.acted
     if not figures:
         return prompt.words("answer-guessed") if guessed else None
     words = prompt.words("answer-guessed-figures" if guessed else "answer-not-shown")
