@@ -17,6 +17,13 @@ PRIVATE_FILE = (
 """Found in the name of a file that holds a secret; `monkey.csv`, `keywords.csv` and `authors.csv` do not."""
 
 
+PRIVATE_NAME = (
+    r"(?i)(?:^|_)(?:passw(?:or)?d|passphrase|secret|credentials?)s?(?:_|$)"
+    r"|(?:api|access|auth|private|bearer|openai|anthropic|github|aws|hf)_?(?:key|token)s?$"
+)
+"""Found in the name of a Python variable that holds a secret."""
+
+
 def is_secret_variable(name: str) -> bool:
     """Say whether an environment variable is named like a secret (`OPENAI_API_KEY`)."""
     return bool(re.search(PRIVATE_VARIABLE, name))
@@ -25,3 +32,8 @@ def is_secret_variable(name: str) -> bool:
 def is_secret_file(name: str) -> bool:
     """Say whether a file is named like a secret (`credentials.json`, `prod.env.txt`)."""
     return bool(re.search(PRIVATE_FILE, name))
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether a Python variable is named like a secret (`api_key`, `password`); `sort_key` is not."""
+    return bool(re.search(PRIVATE_NAME, name))

@@ -375,3 +375,16 @@ def test_its_source_runs_alone_in_another_python(python, tmp_path):
 
 def test_its_source_is_python_3_9():
     ast.parse(probe.source(), feature_version=(3, 9))
+
+
+@pytest.mark.parametrize(
+    "name", ["api_key", "OPENAI_API_KEY", "password", "db_password", "auth_token", "client_secret"]
+)
+def test_a_text_named_like_a_secret_is_not_shown(name):
+    assert "hunter2" not in str(probe.report({name: "hunter2"}))
+    assert "hunter2" not in str(probe.report({name: b"hunter2"}))
+
+
+@pytest.mark.parametrize("name", ["key", "sort_key", "token", "tokens", "passengers", "secretary"])
+def test_other_texts_are(name):
+    assert "hunter2" in str(probe.report({name: "hunter2"})["names"])

@@ -310,9 +310,7 @@ class Agent:
         guide = prompt.words(name).replace("{task}", self._task)
         if name == "after-step":
             guide = f"{warning_words(execution)}\n{guide}".lstrip("\n")
-        return Observation(
-            seen.status, f"{seen.text}\n\n{guide}", seen.images, seen.dropped_chars, seen.dropped_images
-        )
+        return replace(seen, text=f"{seen.text}\n\n{guide}", guide=f"\n\n{guide}")
 
     def _refusal(self, approval: Approval) -> Observation:
         who = "The user did not allow this cell" if approval.by == "user" else "This cell was not run"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.agent.probe_errors import explain
 from codeact_kernel.agent.probe_files import heads_of, list_files
 from codeact_kernel.agent.probe_values import MODULE_DICT, exact_text, label_of, result_of, signature_of, summarise
+from codeact_kernel.secret_names import is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,9 +36,11 @@ def source() -> str:
     return "from __future__ import annotations\n\n" + "\n\n".join(ours.sub("", text) for text in texts)
 
 
-def _entry(value: Any, deadline: float) -> list[str]:
-    """Return [type, summary, stamp] of a variable."""
+def _entry(name: str, value: Any, deadline: float) -> list[str]:
+    """Return [type, summary, stamp] of a variable; a text that is named like a secret is not shown."""
     summary, more = "", ""
+    if (type(value) is str or type(value) is bytes) and is_secret_name(name):
+        return [label_of(type(value)), "(not shown: it is named like a secret)", str(id(value))]
     if time.perf_counter() < deadline:
         try:
             summary, more = summarise(value, deadline)
@@ -63,7 +66,7 @@ def _names(namespace: dict[str, Any], hidden: Collection[str], deadline: float) 
             functions.append(signature_of(name, value))
         else:
             variables.append((name, value))
-    newest = {name: _entry(value, deadline) for name, value in variables[: -MOST_NAMES - 1 : -1]}
+    newest = {name: _entry(name, value, deadline) for name, value in variables[: -MOST_NAMES - 1 : -1]}
     return {
         "names": dict(reversed(list(newest.items()))),
         "left_out": len(variables) - len(newest),
