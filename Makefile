@@ -10,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
-QUESTION ?= Which region lost the most customers, and why?
+QUESTION ?= Which region has the most customers with status lost, and how many are they?
 
 .PHONY: help demo test lint clean
 

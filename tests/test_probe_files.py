@@ -1,6 +1,7 @@
 """What the model is told of files: nothing that looks private, nothing that is ours."""
 
 from codeact_kernel.agent import probe
+from codeact_kernel.agent.probe_files import heads_of
 
 
 def test_what_private_files_hold_is_not_told(tmp_path, monkeypatch):
@@ -34,3 +35,12 @@ def test_our_own_episodes_are_no_files_of_the_users(tmp_path, monkeypatch):
     found = probe.report({})
     assert list(found["files"]) == ["data.ipynb", "data.jsonl", "work.ipynb"]
     assert list(found["heads"]) == ["data.jsonl"]
+
+
+def test_a_table_shows_the_values_of_columns_that_take_few(tmp_path):
+    rows = [f"{n},{'active' if n % 3 else 'lost'},{n % 2}" for n in range(30)]
+    (tmp_path / "people.csv").write_text("id,status,flag\n" + "\n".join(rows) + "\n")
+    (tmp_path / "short.csv").write_text("status\nactive\nlost\n")
+    heads = heads_of(str(tmp_path), {"people.csv": 1, "short.csv": 1}, time.perf_counter() + 5)
+    assert heads["people.csv"][-1] == "values: status is one of active, lost"
+    assert heads["short.csv"] == ["status", "active", "lost"]

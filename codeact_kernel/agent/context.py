@@ -109,7 +109,7 @@ def _folder(snapshot: Snapshot, most: int, *, heads: bool) -> str:
     lines = []
     for name, head in known.items():
         lines.append(f"- {_file(name, snapshot.files[name])}, which begins:")
-        lines += [f"    {_clean(line, 160)}" for line in head]
+        lines += [f"    {_clean(line, 400)}" for line in head]
     rest = [(name, size) for name, size in snapshot.files.items() if name not in known]
     shown = [_file(name, size) for name, size in rest[:most]]
     more = f", ... {len(rest) - most} more" if len(rest) > most else ""

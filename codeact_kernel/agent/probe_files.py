@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import sqlite3
 import time
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,6 +28,7 @@ EPISODES = "episodes"
 JOURNAL_START = b'{"event": "open", "at": "'
 """How a journal of ours begins (episode/journal.py); the user's own `.jsonl` beside a notebook does not."""
 HEAD_BYTES, HEAD_LINES, HEAD_WIDTH = 2000, 3, 200
+VALUE_BYTES, LEAST_ROWS, MOST_VALUES = 64_000, 20, 8
 
 
 def _entries(folder: str, most: int, deadline: float) -> list[os.DirEntry[str]]:
@@ -120,7 +122,23 @@ def _text_head(path: Path) -> list[str]:
     lines = text.splitlines()
     if len(data) == HEAD_BYTES and len(lines) > 1:
         lines = lines[:-1]
-    return [line[:HEAD_WIDTH] + ("..." if len(line) > HEAD_WIDTH else "") for line in lines[:HEAD_LINES]]
+    head = [line[:HEAD_WIDTH] + ("..." if len(line) > HEAD_WIDTH else "") for line in lines[:HEAD_LINES]]
+    return head + _values(path) if path.suffix.lower() in (".csv", ".tsv") else head
+
+
+def _values(path: Path) -> list[str]:
+    """Return a line on the columns of a table that take few values: a model that must guess them guesses wrong."""
+    with path.open("rb") as file:
+        lines = file.read(VALUE_BYTES).decode("utf-8-sig", "replace").splitlines()[:-1]
+    rows = list(csv.reader(lines, delimiter="\t" if path.suffix.lower() == ".tsv" else ","))
+    if len(rows) < LEAST_ROWS:
+        return []
+    found = []
+    for name, *cells in zip_longest(*rows, fillvalue=""):
+        values = sorted({cell for cell in cells if cell})
+        if 2 <= len(values) <= MOST_VALUES and not any(value[:1].isdigit() for value in values):
+            found.append(f"{name} is one of {', '.join(values)}"[:HEAD_WIDTH])
+    return ["values: " + "; ".join(found)[: 2 * HEAD_WIDTH]] if found else []
 
 
 def _tables(path: Path) -> list[str]:

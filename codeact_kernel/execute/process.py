@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 DEATH_POLL_SECONDS = 0.2
-STRAGGLER_SECONDS = 2.0
+STRAGGLER_SECONDS = 10.0
 """How long after the reply the idle message may be missing, or the other way round."""
 
 
