@@ -1,5 +1,7 @@
 """What the model is told of files: nothing that looks private, nothing that is ours."""
 
+import time
+
 from codeact_kernel.agent import probe
 from codeact_kernel.agent.probe_files import heads_of
 
