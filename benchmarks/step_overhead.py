@@ -51,9 +51,8 @@ def script(folder: Path) -> Path:
 def of_episode(path: Path) -> tuple[list[float], float]:
     """Return the seconds of each trivial step, and of the loop's own execution, from an episode."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    records = [
-        cell.metadata.codeact["record"] for cell in notebook.cells if "record" in cell.metadata.get("codeact", {})
-    ]
+    marks = [cell.metadata.get("codeact", {}) for cell in notebook.cells]
+    records = [mark["record"] for mark in marks if "finish" in mark.get("record", {})]
     asked = [datetime.fromisoformat(record["timing"]["asked"]) for record in records]
     steps = [(after - before).total_seconds() for before, after in itertools.pairwise(asked)]
     timing = records[STEPS]["timing"]
