@@ -24,8 +24,12 @@ OWN_WORDS = (
     "repeated-failure",
     "repeated-success",
     "answer-after-failure",
+    "answer-announced",
     "answer-guessed",
+    "answer-guessed-figures",
     "answer-not-shown",
+    "answer-without-figure",
+    "after-warning",
 )
 QUANTITY = re.compile(
     r"\bhow (?:many|much)\b"
