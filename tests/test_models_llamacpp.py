@@ -150,11 +150,8 @@ def test_the_reply_tells_what_it_came_from_and_the_wait_is_shown():
 
 def processes_of(model):
     """Return the numbers of the processes that serve, or are about to serve, a model."""
-    found = []
-    for one in psutil.process_iter(["cmdline"]):
-        if str(model.state_file) in (one.info["cmdline"] or []):
-            found.append(one.pid)
-    return found
+    name = str(model.state_file)
+    return [one.pid for one in psutil.process_iter(["cmdline"]) if name in (one.info["cmdline"] or [])]
 
 
 @pytest.mark.model
