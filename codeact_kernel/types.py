@@ -162,7 +162,8 @@ class Execution:
 
     `outputs` are nbformat outputs in order; `result` is a short typed summary of the cell's last expression
     (None when there was none); `snapshot` is the namespace after the cell; `stdin` lists
-    `{"prompt": ..., "answer": ...}` for every `input()` that was answered.
+    `{"prompt": ..., "answer": ...}` for every `input()` that was answered; `notes` are sentences on what the
+    cell did to names that the user protected.
     """
 
     status: ExecutionStatus
@@ -174,6 +175,7 @@ class Execution:
     result: str | None = None
     snapshot: Snapshot | None = None
     stdin: tuple[dict[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

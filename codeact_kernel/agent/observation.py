@@ -60,7 +60,7 @@ def observe(execution: Execution, *, limit: int = 4000, images: bool = False, ch
     printed = cut(neutralise(body), rest / limit if limit else 0.0)
     parts = [f"Output:\n{printed}" if printed else "", f"On stderr:\n{warned}" if warned else "", error]
     silent = execution.status == "ok" and not any(parts)
-    parts += [SILENT if silent else "", changed, SILENT_HINT if silent else ""]
+    parts += [*execution.notes, SILENT if silent else "", changed, SILENT_HINT if silent else ""]
     text = "\n".join(part for part in parts if part)
     return Observation(execution.status, text, tuple(gallery.shown), dropped, gallery.dropped)
 

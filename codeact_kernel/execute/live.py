@@ -6,7 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.execute.capture import OutputReducer, Tee
-from codeact_kernel.execute.serving import DISPLAY_FAILED, ServingExecutor
+from codeact_kernel.execute.around import DISPLAY_FAILED
+from codeact_kernel.execute.serving import ServingExecutor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

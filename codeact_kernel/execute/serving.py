@@ -7,10 +7,8 @@ The magic's coroutine awaits `serve` on the shell's main loop; the agent, in its
 from __future__ import annotations
 
 import asyncio
-import builtins
 import concurrent.futures
 import contextlib
-import io
 import platform
 import sys
 import threading
@@ -19,25 +17,32 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from codeact_kernel.agent import probe
 from codeact_kernel.errors import BusyError, ExecutionError
+from codeact_kernel.execute.around import (
+    DISPLAY_FAILED,
+    INTERRUPTIBLE,
+    changed_names,
+    check_names,
+    look,
+    order_kept,
+    plain_error,
+    status_of,
+)
 from codeact_kernel.execute.capture import OutputReducer
-from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard, refuse_exit
-from codeact_kernel.execute.kernelside import take_literally
+from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
 from codeact_kernel.execute.report import error_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
     from contextvars import Context
 
+    from codeact_kernel.execute.around import Watch
     from codeact_kernel.execute.capture import Capture
 
 T = TypeVar("T")
 EARLY_SECONDS = 5.0
 """How long a request may come before its `serve`."""
-DISPLAY_FAILED = "_last_traceback_during_displayhook"
-"""Where ipykernel notes that the result could not be displayed, which IPython does not count as an error."""
 HARD_SECONDS = 0.5
 """How long a cell may take to end after the second interrupt before the magic returns without it."""
 PERSIST_SECONDS = 1.5
@@ -64,8 +69,9 @@ class _Serving:
 class ServingExecutor:
     """The Executor protocol for a shell that is in this process; see LiveExecutor and TerminalExecutor."""
 
-    def __init__(self, shell: Any, *, on_interrupt: Callable[[], None]) -> None:
+    def __init__(self, shell: Any, *, on_interrupt: Callable[[], None], watch: Watch | None = None) -> None:
         self._shell = shell
+        self._watch = watch
         self._on_interrupt = on_interrupt
         self._serving: _Serving | None = None
         self._early: list[Callable[[], object]] | None = []
@@ -89,7 +95,7 @@ class ServingExecutor:
             raise ExecutionError("The agent works in the kernel's main shell only; run this cell there.")
         loop = asyncio.get_running_loop()
         hard: asyncio.Future[None] = loop.create_future()
-        codes = frozenset({ServingExecutor._run_code.__code__, ServingExecutor._look.__code__})
+        codes = frozenset({ServingExecutor._run_code.__code__, *(call.__code__ for call in INTERRUPTIBLE)})
 
         def on_hard() -> None:
             loop.call_soon_threadsafe(_resolve, hard)
@@ -141,11 +147,14 @@ class ServingExecutor:
         count: int | None = None
         report: dict[str, Any] = {}
         stdin: list[dict[str, str]] = []
-        with serving.guard.announced(), self._capture(reducer) as capture, self._order_kept(serving, stdin):
+        notes: tuple[str, ...] = ()
+        keeping = order_kept(self._shell, stdin, serving.guard.reinstall)
+        with serving.guard.announced(), self._capture(reducer) as capture, keeping:
             serving.capture = capture
             try:
                 with serving.guard.striker.cell(task):
                     serving.guard.check()
+                    check_names(self._watch, code)
                     result = await self._run_code(code)
                 count, failure = result.execution_count, result.error_before_exec or result.error_in_exec
                 if failure is None and getattr(self._shell, DISPLAY_FAILED, False):
@@ -154,18 +163,20 @@ class ServingExecutor:
                 failure = error
             struck = serving.guard.struck
             with contextlib.suppress(BaseException), serving.guard.striker.cell(task):
-                report = self._look(count, failure)
+                notes = changed_names(self._watch)
+                report = look(self._shell, count, failure)
             serving.capture = None
         return Execution(
-            status=_status(failure, struck=struck, why=outcome.why),
+            status=status_of(failure, struck=struck, why=outcome.why),
             outputs=reducer.outputs(),
             execution_count=count,
             started=started,
             finished=now(),
-            error=error_of(report) or _plain_error(failure),
+            error=error_of(report) or plain_error(failure),
             result=result_of(report),
             snapshot=snapshot_of(report) if report else None,
             stdin=tuple(stdin),
+            notes=notes,
         )
 
     async def _run_code(self, code: str) -> Any:
@@ -184,42 +195,6 @@ class ServingExecutor:
             shell.events.trigger("post_execute")
         shell.events.trigger("post_run_cell", result)
         return result
-
-    def _look(self, count: int | None, failure: BaseException | None) -> dict[str, Any]:
-        """Return the probe's report; {} when it was interrupted. What user objects print meanwhile is dropped."""
-        shell = self._shell
-        try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                return probe.report(
-                    shell.user_ns, hidden=set(shell.user_ns_hidden), execution_count=count, error=failure
-                )
-        except BaseException:
-            return {}
-
-    @contextlib.contextmanager
-    def _order_kept(self, serving: _Serving, stdin: list[dict[str, str]]) -> Iterator[None]:
-        """Leave the shell usable whatever the cell does to streams, exit, input and signals."""
-        shell = self._shell
-        streams = sys.stdin, sys.stdout, sys.stderr
-        threads = [getattr(stream, "pub_thread", None) for stream in streams]
-        ask, asks = builtins.input, _recorder(builtins.input, stdin)
-        outer = shell.displayhook.exec_result
-        guess = take_literally(shell)
-        shell.ask_exit = refuse_exit
-        builtins.input = asks  # type: ignore[assignment]
-        try:
-            yield
-        finally:
-            if builtins.input is asks:
-                builtins.input = ask
-            del shell.ask_exit
-            guess()
-            shell.displayhook.exec_result = outer
-            sys.stdin, sys.stdout, sys.stderr = streams
-            for stream, thread in zip(streams, threads, strict=True):
-                if thread is not None and getattr(stream, "pub_thread", thread) is None:
-                    stream.pub_thread = thread  # type: ignore[union-attr]  # the cell closed an OutStream
-            serving.guard.reinstall()
 
     def _capture(self, reducer: OutputReducer) -> Any:
         """Return the context manager that feeds the reducer while a cell runs."""
@@ -264,10 +239,10 @@ class ServingExecutor:
         """
         serving = await self._waiting()
 
-        async def look() -> dict[str, Any]:
-            return self._look(None, None)
+        async def seen() -> dict[str, Any]:
+            return look(self._shell, None, None)
 
-        return snapshot_of(await asyncio.wrap_future(_submit(serving, look)))
+        return snapshot_of(await asyncio.wrap_future(_submit(serving, seen)))
 
     async def interrupt(self) -> None:
         """Interrupt the running cell, if there is one; from any loop of any thread. Does not call on_interrupt."""
@@ -370,24 +345,3 @@ async def _unless(hard: asyncio.Future[None], task: asyncio.Task[T]) -> T:
             await asyncio.wait({task}, timeout=HARD_SECONDS)
         raise KeyboardInterrupt
     return task.result()
-
-
-def _status(failure: BaseException | None, *, struck: bool, why: ExecutionStatus) -> ExecutionStatus:
-    if struck:  # also where the code swallowed it: `!command` does
-        return why
-    return "ok" if failure is None else "error"
-
-
-def _plain_error(failure: BaseException | None) -> ErrorReport | None:
-    return None if failure is None else ErrorReport(type(failure).__name__, str(failure))
-
-
-def _recorder(ask: Callable[[object], str], stdin: list[dict[str, str]]) -> Callable[[object], str]:
-    """Return an `input` that notes prompts and answers."""
-
-    def asks(prompt: object = "", /) -> str:
-        answer = ask(prompt)
-        stdin.append({"prompt": str(prompt), "answer": answer})
-        return answer
-
-    return asks
