@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.execute.capture import OutputReducer, Tee
 from codeact_kernel.execute.around import DISPLAY_FAILED
+from codeact_kernel.execute.capture import OutputReducer, Tee
 from codeact_kernel.execute.serving import ServingExecutor
 
 if TYPE_CHECKING:
