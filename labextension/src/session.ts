@@ -1,0 +1,232 @@
+/**
+ * One open notebook and the agent in its kernel, whichever kernel that is at the time.
+ */
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel } from '@jupyterlab/services';
+import { UUID } from '@lumino/coreutils';
+import type { IDisposable } from '@lumino/disposable';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+
+import type { KernelChannel, Notification, Request } from './channel';
+import type { ChannelPool } from './channels';
+import { emptySnapshot, type Snapshot } from './model';
+import type { KernelEvent, ReplyMessage } from './protocol';
+
+const LOAD_CODE = '%load_ext codeact_kernel';
+const HELLO_TIMEOUT_MS = 10_000;
+
+export class CodeActSession implements IDisposable {
+  constructor(panel: NotebookPanel, pool: ChannelPool) {
+    this.panel = panel;
+    this._pool = pool;
+    panel.sessionContext.kernelChanged.connect(this._onKernelChanged, this);
+    panel.sessionContext.statusChanged.connect(this._emitChanged, this);
+    this._attach(panel.sessionContext.session?.kernel ?? null);
+  }
+
+  readonly panel: NotebookPanel;
+
+  /** Whether the agent of the notebook's kernel has answered `hello`. */
+  get connected(): boolean {
+    return this._channel?.connected ?? false;
+  }
+
+  /** The kernel process, as it names itself; null before it said. */
+  get boot(): string | null {
+    return this._channel?.boot ?? null;
+  }
+
+  /** What the kernel's events add up to. */
+  get snapshot(): Snapshot {
+    return this._channel?.snapshot ?? this._noKernel;
+  }
+
+  /** Whether the notebook has a kernel that is not dead. */
+  get hasKernel(): boolean {
+    const kernel = this._channel?.kernel;
+    return kernel !== undefined && !kernel.isDisposed && kernel.status !== 'dead';
+  }
+
+  /** Emitted for each event of the kernel, after the snapshot took it in. */
+  get event(): ISignal<this, KernelEvent> {
+    return this._event;
+  }
+
+  /** Emitted when snapshot, connection or kernel changed. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** Send a message that nobody answers; dropped when the agent is not connected. */
+  send(message: Notification): void {
+    this._channel?.send(message);
+  }
+
+  /** Ask the kernel; rejects with a sentence after 10 s, without a kernel, or when it says no. */
+  request<R extends ReplyMessage>(message: Request): Promise<R> {
+    if (this._channel === null) {
+      return Promise.reject(new Error('This notebook has no kernel.'));
+    }
+    return this._channel.request<R>(message);
+  }
+
+  /** Interrupt the kernel; part of Stop, for kernels that handle no message while they compute. */
+  async interrupt(): Promise<void> {
+    await this._channel?.kernel.interrupt();
+  }
+
+  /** Change the panel's own part of the snapshot, e.g. drop a notice that was read. */
+  update(change: (snapshot: Snapshot) => Snapshot): void {
+    this._channel?.update(change);
+  }
+
+  /**
+   * Make sure that the agent of this kernel listens: load the extension where it is not.
+   *
+   * Rejects with a sentence when there is no kernel, or codeact_kernel is not installed there.
+   */
+  async ensureLoaded(): Promise<void> {
+    await this.panel.sessionContext.ready;
+    if (this.connected) {
+      return;
+    }
+    this._loading ??= this._load().finally(() => {
+      this._loading = null;
+    });
+    await this._loading;
+  }
+
+  dispose(): void {
+    if (this._isDisposed) {
+      return;
+    }
+    this._isDisposed = true;
+    this._detach();
+    Signal.clearData(this);
+  }
+
+  private async _load(): Promise<void> {
+    const channel = this._channel;
+    if (channel === null) {
+      throw new Error('This notebook has no kernel.');
+    }
+    await loadExtension(channel.kernel);
+    if (!channel.connected) {
+      await channel.open();
+    }
+    await helloFrom(channel);
+  }
+
+  private _attach(kernel: Kernel.IKernelConnection | null): void {
+    this._detach();
+    if (kernel !== null) {
+      const channel = this._pool.acquire(kernel);
+      this._channel = channel;
+      channel.changed.connect(this._emitChanged, this);
+      channel.event.connect(this._onEvent, this);
+      channel.opened.connect(this._hello, this);
+      if (channel.hasComm) {
+        this._hello();
+      } else {
+        void kernel.info.then(() => channel.open()).catch(() => undefined);
+      }
+    }
+    this._changed.emit();
+  }
+
+  private _detach(): void {
+    const channel = this._channel;
+    if (channel !== null) {
+      channel.changed.disconnect(this._emitChanged, this);
+      channel.event.disconnect(this._onEvent, this);
+      channel.opened.disconnect(this._hello, this);
+      this._pool.release(channel);
+      this._channel = null;
+    }
+  }
+
+  private _hello(): void {
+    this._channel?.send({
+      type: 'hello',
+      client: this._client,
+      notebook: this.panel.context.path,
+      last_seq: this._channel.lastSeq,
+      cells: true
+    });
+  }
+
+  private _onKernelChanged(): void {
+    this._attach(this.panel.sessionContext.session?.kernel ?? null);
+  }
+
+  private _onEvent(_: KernelChannel, event: KernelEvent): void {
+    this._event.emit(event);
+  }
+
+  private _emitChanged(): void {
+    this._changed.emit();
+  }
+
+  private readonly _pool: ChannelPool;
+  private readonly _client = UUID.uuid4();
+  private readonly _noKernel = emptySnapshot();
+  private readonly _event = new Signal<this, KernelEvent>(this);
+  private readonly _changed = new Signal<this, void>(this);
+  private _channel: KernelChannel | null = null;
+  private _loading: Promise<void> | null = null;
+  private _isDisposed = false;
+}
+
+/** Load our extension silently. Rejects with a sentence when that does not go. */
+async function loadExtension(kernel: Kernel.IKernelConnection): Promise<void> {
+  const language = (await kernel.info).language_info.name;
+  if (language !== 'python') {
+    throw new Error(`CodeAct works in Python kernels; this notebook's kernel runs ${language}.`);
+  }
+  const future = kernel.requestExecute({ code: LOAD_CODE, silent: true, store_history: false });
+  const { content } = await future.done;
+  if (content.status === 'error') {
+    const missing = content.ename === 'ModuleNotFoundError' && content.evalue.includes(COMM_MODULE);
+    throw new Error(
+      missing
+        ? 'codeact-kernel is not installed in this kernel: run "%pip install codeact-kernel" in a cell.'
+        : `codeact-kernel could not be loaded in this kernel: ${content.ename}: ${content.evalue}`
+    );
+  }
+}
+
+const COMM_MODULE = 'codeact_kernel';
+
+/** Wait for the answer to our hello. */
+function helloFrom(channel: KernelChannel): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const finish = (error?: Error): void => {
+      window.clearTimeout(timer);
+      channel.changed.disconnect(check);
+      if (error === undefined) {
+        resolve();
+      } else {
+        reject(error);
+      }
+    };
+    const check = (): void => {
+      if (channel.connected) {
+        finish();
+      } else if (!channel.hasComm) {
+        finish(
+          new Error('codeact-kernel is loaded in this kernel, but its agent does not listen.')
+        );
+      }
+    };
+    const timer = window.setTimeout(() => {
+      finish(new Error('The agent in this kernel did not answer within 10 seconds.'));
+    }, HELLO_TIMEOUT_MS);
+    channel.changed.connect(check);
+    check();
+  });
+}
