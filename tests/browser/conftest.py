@@ -1,0 +1,207 @@
+"""Fixtures of the browser tests: real servers, Debian's chromium, a page for each test.
+
+    pytest tests/browser                       what `make test` runs
+    pytest tests/browser --browser-trace       keeps a trace of every test that fails
+    pytest tests/browser --update-screenshots  puts the screenshots into docs/images
+
+A failing test leaves screenshot.png, console.txt and server.txt in its pytest folder. Without chromium the tests are
+skipped; BROWSER_TESTS=1 in the environment makes that an error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kernel_client import write_script
+from notebook_page import NotebookPage, console_errors
+from server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--force-color-profile=srgb",
+]
+FAILED = pytest.StashKey[bool]()
+HERE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("browser tests")
+    group.addoption("--browser-trace", action="store_true", help="keep a playwright trace of failing tests")
+    group.addoption("--update-screenshots", action="store_true", help="put the screenshots into docs/images")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "browser: real JupyterLab and Notebook 7 in a real chromium")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Return the one browser of the session."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        path = None
+    if path is None:
+        (pytest.fail if os.environ.get("BROWSER_TESTS") else pytest.skip)(
+            "the browser tests need chromium (apt-get install chromium) and the packages of '.[test]'"
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """Return the session's context: its cache spares each test the download of JupyterLab."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 900}, color_scheme="light")
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Return a function that gives the running server of a kind, started when first asked for."""
+    with ExitStack() as stack:
+        running: dict[tuple[Any, ...], Server] = {}
+
+        def get(kind: str, **more: Any) -> Server:
+            key = (kind, *sorted(more.items()))
+            if key not in running:
+                running[key] = stack.enter_context(Server(kind, tmp_path_factory.mktemp(kind), **more))
+            return running[key]
+
+        yield get
+
+
+@pytest.fixture(scope="session")
+def lab(servers: Callable[..., Server]) -> Server:
+    """Return JupyterLab."""
+    return servers("lab")
+
+
+@pytest.fixture(scope="session")
+def notebook7(servers: Callable[..., Server]) -> Server:
+    """Return Notebook 7."""
+    return servers("notebook")
+
+
+@pytest.fixture(scope="session")
+def based(servers: Callable[..., Server]) -> Server:
+    """Return JupyterLab under a base URL, as JupyterHub has it."""
+    return servers("lab", base_url="/user/someone/")
+
+
+@pytest.fixture(scope="session")
+def gatewayed(servers: Callable[..., Server]) -> Server:
+    """Return JupyterLab whose kernels run on a kernel gateway."""
+    return servers("lab", gateway=servers("gateway").url)
+
+
+class Pages:
+    """What a test opens: pages whose consoles are read, and notebooks in them."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.context = context
+        self.console: list[str] = []
+        self.notebooks: list[NotebookPage] = []
+        self.pages: list[Page] = []
+
+    def page(self) -> Page:
+        """Return a new page."""
+        page = self.context.new_page()
+        page.on("console", lambda message: self._said(message.type, message.text, message.location))
+        page.on("pageerror", lambda error: self._said("error", f"{error.message}\n{error.stack}", {}))
+        page.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
+        self.pages.append(page)
+        return page
+
+    def open(self, server: Server, *sources: str, **more: Any) -> NotebookPage:
+        """Open a new notebook with these cells and wait for its kernel."""
+        notebook = NotebookPage(self.page(), server, *sources, **more)
+        self.notebooks.append(notebook)
+        return notebook.open()
+
+    def _said(self, kind: str, text: str, location: dict[str, Any]) -> None:
+        if kind == "error":
+            self.console.append(f"{text} ({location.get('url', '')})")
+
+    def keep(self, folder: Path) -> None:
+        """Leave what explains a failure."""
+        for number, page in enumerate(self.pages):
+            if not page.is_closed():
+                page.screenshot(path=folder / f"screenshot{number or ''}.png")
+        (folder / "console.txt").write_text("\n\n".join(self.console))
+        for server in {id(notebook.server): notebook.server for notebook in self.notebooks}.values():
+            (folder / f"server-{server.kind}.txt").write_text(server.tail(20_000))
+
+
+@pytest.fixture
+def pages(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pages]:
+    """Return the pages of a test; afterwards they are closed, their kernels ended, their consoles checked."""
+    trace = request.config.getoption("--browser-trace", default=False)
+    if trace:
+        context.tracing.start(screenshots=True, snapshots=True)
+    pages = Pages(context)
+    yield pages
+    failed = request.node.stash.get(FAILED, True)
+    if failed:
+        pages.keep(tmp_path)
+    if trace:
+        context.tracing.stop(path=tmp_path / "trace.zip" if failed else None)
+    for page in pages.pages:
+        page.close()
+    for server in {id(notebook.server): notebook.server for notebook in pages.notebooks}.values():
+        server.end_kernels()
+    if not failed:
+        found = console_errors(pages.console)
+        assert not found, "errors in the console:\n" + "\n\n".join(found)
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[..., str]:
+    """Return a function that writes a scripted model's replies and returns the model's name."""
+    return lambda *replies: write_script(tmp_path, *replies)
+
+
+@pytest.fixture(scope="session")
+def pictures(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder for screenshots: docs/images with --update-screenshots, else a temporary one."""
+    if not request.config.getoption("--update-screenshots", default=False):
+        return tmp_path_factory.mktemp("images")
+    folder = HERE.parents[1] / "docs" / "images"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,87 @@
+// What the tests ask of the front end, as `window.codeactTest`. Runs in JupyterLab and in Notebook 7.
+(() => {
+  const runs = new Map();
+  let lastRun = 0;
+
+  const panels = () => {
+    const shell = window.jupyterapp.shell;
+    const widgets = Array.from(shell.widgets('main'));
+    return widgets.filter(widget => widget.content?.model?.cells && widget.context);
+  };
+  const panel = path => {
+    const found = panels().find(one => one.context.path === path);
+    if (!found) {
+      throw new Error(`no notebook ${path} is open`);
+    }
+    return found;
+  };
+  const kernelOf = path => panel(path).context.sessionContext.session?.kernel;
+
+  window.codeactTest = {
+    ready: path => {
+      const found = panels().find(one => one.context.path === path);
+      const kernel = found?.context.isReady && found.context.sessionContext.session?.kernel;
+      const connected = kernel?.connectionStatus === 'connected' && kernel.status !== 'unknown';
+      return !!(connected && kernel.status !== 'starting' && found.content.widgets.length);
+    },
+    kernelId: path => kernelOf(path)?.id ?? null,
+    cells: path => panel(path).content.model.sharedModel.cells.map(cell => ({
+      ...cell.toJSON(),
+      id: cell.id,
+      state: cell.executionState ?? null
+    })),
+    insert: (path, index, source, id) => {
+      const model = panel(path).content.model.sharedModel;
+      const at = index === null ? model.cells.length : index;
+      model.insertCell(at, { cell_type: 'code', source, metadata: {}, ...(id ? { id } : {}) });
+      return model.cells[at].id;
+    },
+    // Begins to run a cell as the user's command does; the promise stays here, `finished` asks for it.
+    run: (path, id) => {
+      const found = panel(path);
+      const cells = found.content.widgets;
+      const index = cells.findIndex(cell => cell.model.sharedModel.id === id);
+      if (index < 0) {
+        throw new Error(`no cell ${id}`);
+      }
+      window.jupyterapp.shell.activateById(found.id);
+      found.content.deselectAll();
+      found.content.activeCellIndex = index;
+      const run = ++lastRun;
+      runs.set(run, false);
+      window.jupyterapp.commands.execute('notebook:run-cell').then(
+        () => runs.set(run, true),
+        () => runs.set(run, true)
+      );
+      return run;
+    },
+    finished: run => runs.get(run),
+    activate: (path, index) => {
+      const found = panel(path);
+      window.jupyterapp.shell.activateById(found.id);
+      found.content.deselectAll();
+      found.content.activeCellIndex = index;
+    },
+    activeIndex: path => panel(path).content.activeCellIndex,
+    // Asks the kernel from this page, without a cell: the value of an expression as text.
+    value: async (path, expression) => {
+      const future = kernelOf(path).requestExecute({
+        code: '',
+        silent: true,
+        store_history: false,
+        user_expressions: { value: expression }
+      });
+      const reply = await future.done;
+      const value = reply.content.user_expressions?.value;
+      return value?.data?.['text/plain'] ?? `${value?.ename}: ${value?.evalue}`;
+    },
+    save: async path => {
+      await panel(path).context.save();
+    },
+    command: (id, args) => {
+      window.jupyterapp.commands.execute(id, args ?? {}).catch(() => undefined);
+    },
+    hasCommand: id => window.jupyterapp.commands.hasCommand(id),
+    commands: prefix => window.jupyterapp.commands.listCommands().filter(id => id.startsWith(prefix))
+  };
+})();
