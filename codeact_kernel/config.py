@@ -49,6 +49,22 @@ class CodeAct(Configurable):
     ).tag(config=True)
     observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(config=True)
     episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)
+    when_closed = Enum(
+        ("go-on", "wait"),
+        default_value="go-on",
+        help="What the side panel's runs do when the page is closed: go-on runs the cells without it (what needs "
+        "an answer is refused after half a minute), wait goes on when a page is there again.",
+    ).tag(config=True)
+    real_cells = Bool(
+        default_value=True,
+        help="In front ends with the CodeAct extension, the steps of a %codeact cell become cells below it.",
+    ).tag(config=True)
+    widget = Bool(
+        default_value=True, help="Show a live widget under a %codeact cell, where the front end has widgets."
+    ).tag(config=True)
+    undo_bytes = Int(
+        256_000_000, min=0, help="Bytes that are kept per step so that it can be undone; 0 keeps nothing."
+    ).tag(config=True)
     reuse_answers = Bool(
         default_value=True,
         help="Re-running an unchanged cell whose episode is done shows its saved answer (Run All is free).",

@@ -109,9 +109,24 @@ class History:
         self._shell.events.unregister("pre_run_cell", self._begins)
         self._shell.events.unregister("post_run_cell", self._ran)
 
+    @property
+    def alone(self) -> bool:
+        """Say whether nothing but one call of our magic, whose result goes nowhere, stands in the present cell."""
+        return len(self._pieces) == 2 and not any(one.source or one.blocked or one.lost for one in self._pieces)
+
     def forget(self) -> None:
         """Forget the cells run since the last task."""
         self._humans.clear()
+
+    def take(self) -> list[HumanCell]:
+        """Return the cells run since the last task, and forget them."""
+        found = self.humans()
+        del self._humans[: len(found)]
+        return found
+
+    def note(self, source: str) -> None:
+        """Count a cell among the user's that was not typed in one."""
+        self._humans.append(HumanCell(source))
 
     @contextlib.contextmanager
     def magic(self) -> Iterator[None]:

@@ -2,57 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
-import os
-import re
+import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from codeact_kernel.agent.stop import Stop
 from codeact_kernel.asking import asker_for
-from codeact_kernel.config import APPROVAL_MODES, CodeAct, from_environment
 from codeact_kernel.episode import store
 from codeact_kernel.errors import CodeActError, EpisodeError, StoppedError
 from codeact_kernel.execute import awaiting, questions
+from codeact_kernel.execute.cells import queued
 from codeact_kernel.execute.terminal import executor_for
-from codeact_kernel.history import History
 from codeact_kernel.interpolate import interpolate
 from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
-from codeact_kernel.session import Origin, Session
+from codeact_kernel.options import SAVE, UNDO, USAGE, parser_of, split
+from codeact_kernel.panel import Panel
+from codeact_kernel.resident import Resident, notebook_of
+from codeact_kernel.session import Origin
+from codeact_kernel.stage import Stage, stage_of
 from codeact_kernel.terminal_view import TerminalView, printable
 from codeact_kernel.types import Outcome
 from codeact_kernel.worker import worker
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Coroutine, Generator
 
     from IPython.core.interactiveshell import InteractiveShell
 
     from codeact_kernel.agent.loop import View
+    from codeact_kernel.config import CodeAct
+    from codeact_kernel.resident import Job
 
-OPTION = re.compile(r"\s*(?P<name>--?[A-Za-z][\w-]*)(?:=(?P<value>\S+))?(?=\s|$)")
-SAVE = re.compile(r"save\s+(?P<path>\S+\.ipynb)")
-VALUE = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|(\S+))")
-
-USAGE = """\
-%codeact [options] TASK      carry out a task on what is in this kernel
-%codeact and now by month    a further task goes on with the conversation
-
-  %codeact fix       mend the last cell that failed
-  %codeact list      the episodes kept beside this notebook
-  %codeact save F    go on with the episode in another file, F.ipynb
-  %codeact reset     forget the conversation; the next task begins a new episode
-  %codeact help      this text
-
-Fields: {var}, {In[3]}, {Out[3]}, {Err[3]} in a task are filled from the kernel.
-Settings: %config CodeAct; every option below has one."""
-
-
-RESCUE = "Make room there and go on, or `%codeact save NEW.ipynb` to a place that can be written."
+SETTLE_SECONDS = 0.05
 HINT = (
     "%codeact did not run: it must be awaited, which IPython does only at the top level of a cell with %autoawait "
     "on, and not in the very cell that loads the extension. In an `async def`, write "
@@ -94,56 +79,18 @@ class Pending:
             print(HINT)  # noqa: T201
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `%codeact help` lists the options.")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(prog="%codeact", add_help=False, usage=argparse.SUPPRESS, allow_abbrev=False)
-    parser.add_argument("-m", "--model", help="model for this task, e.g. llamacpp:qwen2.5-coder-0.5b")
-    parser.add_argument("-o", "--output", metavar="VAR", help="put the answer into a variable")
-    parser.add_argument("--max-steps", metavar="N", help="steps the task may take")
-    parser.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
-    parser.add_argument("--again", action="store_true", help="ask the model even if a saved answer is there")
-    parser.add_argument("-h", "--help", action="store_true", help="this text")
-    return parser
-
-
-def split(text: str) -> tuple[argparse.Namespace, str]:
-    """Split the words after `%codeact` into options, which come first, and the task, verbatim.
-
-    Raises:
-        UsageError: an option that does not exist or lacks its value.
-    """
-    parser = _parser()
-    flags = {"--again", "-h", "--help"}
-    options: list[str] = []
-    at = 0
-    while match := OPTION.match(text, at):
-        at = match.end()
-        options.append(match.group(0).strip())
-        if match.group("value") is None and match.group("name") not in flags:
-            value = VALUE.match(text, at)
-            if value is not None and options[-1] in parser._option_string_actions:  # noqa: SLF001
-                options.append(next(group for group in value.groups() if group is not None))
-                at = value.end()
-    rest = text[at:].strip()
-    if rest.startswith("-- "):
-        rest = rest[3:].strip()
-    return parser.parse_args(options), rest
-
-
 @magics_class
 class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
-    """The magic and what it remembers between cells."""
+    """The magic of one shell; what it remembers between cells is its resident's."""
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)  # type: ignore[no-untyped-call, unused-ignore]
         self.here = shell
-        self.settings = from_environment(CodeAct(parent=shell))
-        self.session = Session(_home(shell), RESCUE)
-        self.history = History(shell, lambda: self.session.running)
+        self.resident = Resident(shell)
+        self.panel = Panel(self.resident) if self.resident.kernel is not None else None
+        self.settings = self.resident.settings
+        self.session = self.resident.session
+        self.history = self.resident.history
 
     @no_var_expand
     @line_cell_magic
@@ -152,7 +99,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         text = line if cell is None else f"{line}\n{cell}"
         args, task = split(text.strip())
         if args.help or task == "help":
-            print(f"{USAGE}\n\n{_parser().format_help().strip()}")  # noqa: T201
+            print(f"{USAGE}\n\n{parser_of().format_help().strip()}")  # noqa: T201
             return Pending(self._helped())
         return Pending(self._dispatch(args, task))
 
@@ -172,9 +119,12 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
                 self._list()
                 return None
             if task == "reset":
-                self.session.reset()
-                self.history.forget()
+                self.resident.reset()
                 print("The conversation is forgotten; the next task begins a new episode.")  # noqa: T201
+                return None
+            if undo := UNDO.fullmatch(task):
+                report = self.resident.undo(int(undo["steps"] or 1), redo=undo["verb"] == "redo")
+                print(report["sentence"])  # noqa: T201
                 return None
             if save := SAVE.fullmatch(task):
                 self.session.save_as(Path(save["path"]))
@@ -187,38 +137,50 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
             raise UsageError(str(error)) from None
 
     async def _ask(self, args: argparse.Namespace, task: str) -> Answer | None:
+        resident = self.resident
         config = self.settings.updated(model=args.model, max_steps=args.max_steps, approval=args.approve)
-        origin = Origin(_notebook(self.here), _cell_id(self.here))
+        origin = Origin(notebook_of(self.here), _cell_id(self.here))
         saved = None if args.again else self._saved(config, origin, task)
         if saved is not None:
             return self._show(args, saved, saved_answer=True)
-        stop = Stop()
-        executor = executor_for(self.here, stop.set)
-        view: View = (
-            NotebookView(executor.post) if _is_kernel(self.here) else TerminalView(sys.stdout, outputs=False)
-        )
-        work = worker().submit(
-            self.session.ask(
-                task,
-                config,
-                executor=executor,
-                view=view,
-                stop=stop,
-                asker=asker_for(self.here, stop),
-                origin=origin,
-                prelude=self.history.prelude(),
-                humans=self.history.humans(),
-                kept=self.history.forget,
-            )
-        )
+        if args.protect:
+            resident.names.protect(args.protect.split(","))
+        panel = self.panel if await self._hand_over(args, config, origin) else None
+        job = resident.begin(task, config, origin, surface="magic", inline=panel is None)
+        stage = stage_of(resident, job) if _is_kernel(self.here) and config.widget else None
+        if panel is not None:
+            resident.submit(job, panel.notebook.executor(job, origin.cell_id), asker=None)
+            if stage is not None:
+                stage.answer_when_done()
+            return None
+        return await self._inline(args, job, stage)
+
+    async def _hand_over(self, args: argparse.Namespace, config: CodeAct, origin: Origin) -> bool:
+        """Say whether the steps become cells below: a page is there for them, and nothing waits for the answer."""
+        if self.panel is None or not config.real_cells or args.inline or args.output or not self.history.alone:
+            return False
+        if not self.panel.notebook.available(origin.notebook, origin.cell_id):
+            return False
+        await asyncio.sleep(SETTLE_SECONDS)  # what the front end sent right behind this cell is here by then
+        return not queued(self.resident.kernel)
+
+    async def _inline(self, args: argparse.Namespace, job: Job, stage: Stage | None) -> Answer | None:
+        """Run the steps under this cell, which waits for the answer."""
+        executor = executor_for(self.here, job.stop.set, self.resident.names)
+        view: View = TerminalView(sys.stdout, outputs=False)
+        if _is_kernel(self.here):
+            view = NotebookView(executor.post, stage.shown if stage is not None else None)
         try:
+            work = self.resident.submit(job, executor, views=[view], asker=asker_for(self.here, job.stop))
             outcome = await executor.serve(work)
         except StoppedError as error:
             raise UsageError(str(error)) from None
         finally:
-            if not work.done():
-                stop.set()  # the cell was cancelled from outside: nobody waits for the agent any more
+            if job.work is None or not job.work.done():
+                self.resident.drop(job, "The cell was cancelled.")  # nobody waits for the agent any more
             view.close()
+            if stage is not None:
+                stage.clear()
         return self._show(args, outcome)
 
     def _saved(self, config: CodeAct, origin: Origin, task: str) -> Outcome | None:
@@ -286,20 +248,6 @@ def _cell_id(shell: InteractiveShell) -> str | None:
     return str(cell_id) if cell_id else None
 
 
-def _notebook(shell: InteractiveShell) -> str | None:
-    """Return the notebook's path: VS Code and Jupyter servers each have their way to say it."""
-    path = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
-    return str(path) if path else None
-
-
-def _home(shell: InteractiveShell) -> Path:
-    """Return the notebook's folder, else the working folder at the time the extension is loaded."""
-    notebook = _notebook(shell)
-    if notebook and Path(notebook).is_absolute() and Path(notebook).parent.is_dir():
-        return Path(notebook).parent
-    return Path.cwd()
-
-
 def load(shell: InteractiveShell) -> None:
     """Register the magic in a shell; a second load replaces the first."""
     unload(shell)
@@ -309,6 +257,8 @@ def load(shell: InteractiveShell) -> None:
     awaiting.install(shell)
     questions.install(shell)
     magics.history.attach()
+    if magics.panel is not None:
+        magics.panel.attach()
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -316,6 +266,8 @@ def unload(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.pop("CodeActMagics", None)
     if magics is None:
         return
+    if magics.panel is not None:
+        magics.panel.detach()
     magics.history.detach()
     awaiting.uninstall(shell)
     questions.uninstall(shell)
@@ -323,4 +275,4 @@ def unload(shell: InteractiveShell) -> None:
         shell.magics_manager.magics[kind].pop("codeact", None)
     if magics.settings in shell.configurables:
         shell.configurables.remove(magics.settings)
-    worker().submit(magics.session.close()).result(timeout=5)
+    worker().submit(magics.resident.close()).result(timeout=5)

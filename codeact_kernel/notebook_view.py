@@ -12,8 +12,9 @@ from codeact_kernel import markdown
 from codeact_kernel.execute.capture import safe_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from codeact_kernel.agent.risk import Risk
     from codeact_kernel.models.base import Chunk
     from codeact_kernel.types import Outcome, Step
 
@@ -22,10 +23,16 @@ FRAME = 0.1
 
 
 class NotebookView:
-    """Draws with display updates; `post` runs a function on the kernel's main thread, under the magic's cell."""
+    """Draws with display updates; `post` runs a function on the kernel's main thread, under the magic's cell.
 
-    def __init__(self, post: Callable[[Callable[[], None]], object]) -> None:
+    While `shown` says that a widget shows the same, only what runs and what came out is drawn, not the writing.
+    """
+
+    def __init__(
+        self, post: Callable[[Callable[[], None]], object], shown: Callable[[], bool] | None = None
+    ) -> None:
         self._post = post
+        self._shown = shown or (lambda: False)
         self._handle: Any = None
         self._text = ""
         self._notice = ""
@@ -38,7 +45,9 @@ class NotebookView:
         """Begin a step."""
         self._step, self._text, self._notice, self._pieces = step, "", "", 0
         self._began, self._first, self._waiting = time.monotonic(), 0.0, True
-        self._show(_Card(self._head("thinking"), ""), fresh=True)
+        self._handle = None
+        if not self._shown():
+            self._show(_Card(self._head("thinking"), ""), fresh=True)
 
     def chunk(self, chunk: Chunk) -> None:
         """Draw what came, at most ten times a second."""
@@ -49,8 +58,13 @@ class NotebookView:
             self._first = self._first or time.monotonic()
             self._pieces += 1
             self._text += chunk.text
+        if self._shown() and self._handle is None:
+            return
         if chunk.notice or time.monotonic() - self._drawn >= FRAME:
             self._show(_Card(self._head(chunk.notice or "writing"), self._text))
+
+    def proposed(self, step: Step, risks: Sequence[Risk]) -> None:
+        """Show nothing yet: who is asked sees the cell, and what runs is shown when it does."""
 
     def running(self, step: Step) -> None:
         """Show the code that runs now, as it runs."""
@@ -60,7 +74,8 @@ class NotebookView:
         """Leave the step as it came out; a reply that was sent back, or refused code, says why."""
         self._waiting = False
         if step.kind == "answer":
-            self._show(_Card("", ""))
+            if self._handle is not None:
+                self._show(_Card("", ""))
             return
         why = ""
         if step.execution is None and step.observation is not None:
@@ -81,7 +96,7 @@ class NotebookView:
 
     def close(self) -> None:
         """Leave no step that still seems to think; the rest stays as it was drawn. On the main thread only."""
-        if self._waiting:
+        if self._waiting and not (self._shown() and self._handle is None):
             seconds = f"{time.monotonic() - self._began:.1f} s"
             self._post = lambda draw: draw()  # the magic's loop is gone by now
             self._show(_Card(f"step {self._step} · {seconds} · not finished", self._text))

@@ -1,7 +1,7 @@
 """What a person sees of the runs in this kernel, as JSON: the side panel and the widget show nothing else.
 
-A run is one task from its words to its end. Listeners are told of every change, on whatever thread it happens; what
-they are told, and what `snapshot` returns, are the objects of `protocol.schema.json`.
+A run is one task from its words to its end. Listeners are told of every change, on whatever thread it happens;
+what they are told, and what `snapshot` returns, are the objects of `protocol.schema.json`.
 """
 
 from __future__ import annotations

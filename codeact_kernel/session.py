@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.loop import Agent, Conversation, Limits
+from codeact_kernel.agent.stop import Stop
 from codeact_kernel.canonical import sha256
 from codeact_kernel.episode import chat
 from codeact_kernel.episode.files import read_notebook
@@ -18,15 +20,15 @@ from codeact_kernel.episode.header import make_header
 from codeact_kernel.episode.places import check_new
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
+from codeact_kernel.models.base import complete
 from codeact_kernel.models.select import KEY, NAME, URL, resolve
-from codeact_kernel.types import Step
+from codeact_kernel.types import Message, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.loop import View
-    from codeact_kernel.agent.stop import Stop
     from codeact_kernel.config import CodeAct
     from codeact_kernel.execute.base import Executor
     from codeact_kernel.models.base import Model
@@ -125,11 +127,13 @@ class Session:
         prelude: Prelude | None = None,
         humans: Sequence[HumanCell] = (),
         kept: Callable[[], None] | None = None,
+        between: Callable[[], Sequence[HumanCell]] | None = None,
     ) -> Outcome:
         """Carry out one task; a task after the first continues the conversation.
 
         `prelude` is used by the first task of an episode; `humans` are the cells that the user ran since the last
-        task; `kept` is called when the episode holds either.
+        task; `kept` is called when the episode holds either. `between` gives the cells that the user ran since it
+        was last called, while the task is under way.
 
         Raises:
             ConfigError: an empty task, an unusable setting, a file that cannot be written.
@@ -151,7 +155,7 @@ class Session:
             )
             following = self.writer is not None
             writer = self._open(task, config, header, out=out, prelude=prelude or Prelude(), cwd=snapshot.cwd)
-            agent.recorder = writer
+            agent.recorder = writer if between is None else _WithHumans(writer, between)
             for cell in humans if following else ():
                 writer.human(cell.source, (), cell.execution_count, failed=cell.failed)
             if kept is not None:
@@ -198,6 +202,25 @@ class Session:
         if self.writer is None:
             raise ConfigError("There is no episode to save yet; give a task first.")
         self.writer.save_as(path)
+
+    async def probe(self, config: CodeAct) -> float:
+        """Ask the model for one word; return the seconds to the first piece of its reply.
+
+        Raises:
+            CodeActError: the model cannot be had, or does not answer.
+        """
+        stop, began = Stop(), time.monotonic()
+        first: list[float] = []
+        model = await self._resolve(config, stop)
+        hello = [Message("user", "Say OK.")]
+        await complete(
+            model,
+            hello,
+            replace(config.sampling(), max_tokens=16),
+            stop,
+            lambda chunk: first.append(time.monotonic()) if chunk.text and not first else None,
+        )
+        return (first[0] if first else time.monotonic()) - began
 
     async def close(self) -> None:
         """Close the episode's file and the model's connections."""
@@ -301,6 +324,29 @@ class Session:
             snapshot=snapshot,
             folder=Path(snapshot.cwd) if snapshot.cwd else None,
         )
+
+
+class _WithHumans:
+    """Keeps an episode, and before each reply the cells that the user ran meanwhile: the state depends on them."""
+
+    def __init__(self, writer: EpisodeWriter, between: Callable[[], Sequence[HumanCell]]) -> None:
+        self._writer = writer
+        self._between = between
+        self.task, self.step = writer.task, writer.step
+
+    def completion(self, step: Step) -> None:
+        """Keep a reply."""
+        self._keep()
+        self._writer.completion(step)
+
+    def end(self, outcome: Outcome) -> None:
+        """Keep how the task ended."""
+        self._keep()
+        self._writer.end(outcome)
+
+    def _keep(self) -> None:
+        for cell in self._between():
+            self._writer.human(cell.source, (), cell.execution_count, failed=cell.failed)
 
 
 def _key_of(config: CodeAct) -> tuple[Any, ...]:

@@ -9,6 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codeact_kernel.agent.risk import Risk
     from codeact_kernel.models.base import Chunk
     from codeact_kernel.types import Step
 
@@ -35,6 +38,9 @@ class QuietView:
         """Do nothing."""
 
     def chunk(self, chunk: Chunk) -> None:
+        """Do nothing."""
+
+    def proposed(self, step: Step, risks: Sequence[Risk]) -> None:
         """Do nothing."""
 
     def running(self, step: Step) -> None:
@@ -118,6 +124,9 @@ class TerminalView:
             self._first = self._first or time.monotonic()
             self._pieces += 1
             print(printable(chunk.text, self._stream), end="", file=self._stream, flush=True)
+
+    def proposed(self, step: Step, risks: Sequence[Risk]) -> None:
+        """Show nothing yet: who is asked sees the cell, and what runs is shown when it does."""
 
     def running(self, step: Step) -> None:
         """Say that the code runs."""

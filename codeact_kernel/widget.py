@@ -7,7 +7,6 @@ own. Its comm is routed past the main shell, so Stop and answers are heard while
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections import deque
 from contextlib import suppress
@@ -50,7 +49,6 @@ def _face() -> type[Any]:
         question = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
         state = traitlets.Unicode("idle").tag(sync=True)
         notices: Any = traitlets.List().tag(sync=True)
-        link = traitlets.Unicode("").tag(sync=True)
         show_answer = traitlets.Bool(default_value=True).tag(sync=True)
 
     return Face
@@ -182,7 +180,6 @@ class RunWidget:
             "question": found.question,
             "state": found.state,
             "notices": notices,
-            "link": link(run["episode"], run["notebook"]),
         }
 
     # -- from the page to the agent ----------------------------------------------------------------------------
@@ -206,16 +203,6 @@ def close_all() -> None:
     """Close every widget, when the extension goes."""
     while _open:
         _open[-1].close()
-
-
-def link(episode: str | None, notebook: str | None) -> str:
-    """Return the path of an episode as seen from the notebook's folder, if that is known; "" without one."""
-    if not episode:
-        return ""
-    if notebook and Path(notebook).is_absolute():
-        with suppress(ValueError):  # on another drive
-            return os.path.relpath(Path(episode).absolute(), Path(notebook).parent).replace(os.sep, "/")
-    return episode
 
 
 def transcript(run: dict[str, Any]) -> str:

@@ -20,6 +20,11 @@ LAYERS = (
     {"replay", "evaluate", "learn"},
     {
         "session",
+        "progress",
+        "run_progress",
+        "resident",
+        "names",
+        "views",
         "worker",
         "asking",
         "interpolate",
@@ -28,7 +33,18 @@ LAYERS = (
         "notebook_view",
         "terminal_view",
     },
-    {"magics", "widget", "panel", "cli", "cli_models", "__main__"},
+    {
+        "magics",
+        "options",
+        "widget",
+        "stage",
+        "panel",
+        "panel_requests",
+        "front_end",
+        "cli",
+        "cli_models",
+        "__main__",
+    },
 )
 """First part of a module's name -> its layer; imports point to the same layer or up this list."""
 STRANGERS = LAYERS[2]

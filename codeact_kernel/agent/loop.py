@@ -44,6 +44,8 @@ from codeact_kernel.types import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.stop import Stop
     from codeact_kernel.execute.base import Executor
@@ -79,6 +81,9 @@ class View(Protocol):
 
     def chunk(self, chunk: Chunk) -> None:
         """A piece of the reply, or a notice, came."""
+
+    def proposed(self, step: Step, risks: Sequence[risk.Risk]) -> None:
+        """The step has code that parses; nobody was asked about it yet."""
 
     def running(self, step: Step) -> None:
         """The step's code is about to run."""
@@ -253,6 +258,7 @@ class Agent:
             return self._repeats.note(step.with_(observation=syntax_observation(error, code)))
         risks = self._risks(code)
         step = step.with_(risk=tuple(label.kind for label in risks))
+        self.view.proposed(step, risks)
         try:
             approval, code = await self.stop.guard(decide(self.approval, code, risks, self.asker, self.allowed))
         except StoppedError:

@@ -277,13 +277,7 @@ class ServingExecutor:
 
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header."""
-        import IPython  # noqa: PLC0415 - import time
-
-        return {
-            "name": "python3",
-            "implementation_version": IPython.__version__,
-            "language_version": platform.python_version(),
-        }
+        return description()
 
     async def close(self) -> None:
         """Interrupt what still runs; the shell is the user's and stays."""
@@ -299,6 +293,17 @@ class ServingExecutor:
             if self._early is None or time.monotonic() > patience:
                 raise ExecutionError("No %codeact cell is waiting in the kernel any more; run the task again.")
             await asyncio.sleep(0.002)
+
+
+def description() -> dict[str, Any]:
+    """Return the `kernel` entry of an episode's header for the shell of this process."""
+    import IPython  # noqa: PLC0415 - import time
+
+    return {
+        "name": "python3",
+        "implementation_version": IPython.__version__,
+        "language_version": platform.python_version(),
+    }
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from codeact_kernel.execute.serving import ServingExecutor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from codeact_kernel.execute.around import Watch
     from codeact_kernel.execute.capture import OutputReducer
 
 
@@ -156,8 +157,8 @@ class TerminalTee:
         return failing
 
 
-def executor_for(shell: Any, on_interrupt: Callable[[], None]) -> ServingExecutor:
+def executor_for(shell: Any, on_interrupt: Callable[[], None], watch: Watch | None = None) -> ServingExecutor:
     """Return the executor for this shell: LiveExecutor in a kernel, TerminalExecutor without one."""
     if getattr(shell, "kernel", None) is not None:
-        return LiveExecutor(shell, on_interrupt=on_interrupt)
-    return TerminalExecutor(shell, on_interrupt=on_interrupt)
+        return LiveExecutor(shell, on_interrupt=on_interrupt, watch=watch)
+    return TerminalExecutor(shell, on_interrupt=on_interrupt, watch=watch)

@@ -1,0 +1,116 @@
+"""The user's notebook as a place for cells: which page takes the next one on, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from codeact_kernel.canonical import sha256
+from codeact_kernel.execute.cells import CellsExecutor
+
+if TYPE_CHECKING:
+    from codeact_kernel.panel import Client, Panel
+    from codeact_kernel.resident import Job
+    from codeact_kernel.types import Execution
+
+WAIT_SECONDS = 0.2
+
+
+class Notebook:
+    """Makes the executor of each run, and hands it what pages say of its cells."""
+
+    def __init__(self, panel: Panel) -> None:
+        self._panel = panel
+        self._executor: CellsExecutor | None = None
+
+    def available(self, notebook: str | None, cell_id: str | None) -> bool:
+        """Say whether a page is there that can show a cell below this one."""
+        return cell_id is not None and self._panel.page_of(notebook) is not None
+
+    def executor(self, job: Job, after: str | None) -> CellsExecutor:
+        """Return what runs the job's actions as cells below the cell `after`."""
+        resident = self._panel.resident
+        place = Place(self._panel, job, after)
+        self._executor = CellsExecutor(resident.cells, resident.shell, place, watch=resident.names)
+        return self._executor
+
+    def started(self, cell_id: str) -> None:
+        """A page has sent this cell to the kernel."""
+        if self._executor is not None:
+            self._executor.started(cell_id)
+
+    def not_run(self, cell_id: str) -> None:
+        """A page did not run this cell."""
+        if self._executor is not None:
+            self._executor.not_run(cell_id)
+
+
+class Place:
+    """Where one run's cells go: each below the one before. It is the front end of `execute.cells`."""
+
+    def __init__(self, panel: Panel, job: Job, after: str | None) -> None:
+        self._panel = panel
+        self._job = job
+        self._after = after
+
+    def _page(self) -> Client | None:
+        return self._panel.page_of(self._job.origin.notebook)
+
+    async def present(self) -> bool:
+        """Say whether a page is there; with the setting `when_closed="wait"`, wait for one."""
+        people = self._panel.resident.progress
+        while self._page() is None and self._job.config.when_closed == "wait" and not self._job.stop.is_set():
+            await asyncio.to_thread(people.wait_for_people, WAIT_SECONDS)
+        return self._page() is not None
+
+    def execute(self, cell_id: str, code: str) -> None:
+        """Ask the page for a cell, and remember it for a page that loads again."""
+        run, page = self._job.run, self._page()
+        step = run.step_json()["index"]
+        event = {
+            "type": "execute",
+            "run": run.name,
+            "step": step,
+            "cell_id": cell_id,
+            "code": code,
+            "sha256": sha256(code),
+            "after": self._after,
+            "metadata": {"codeact": {"run": f"{self._panel.boot}-{run.name}", "step": step, "role": "action"}},
+        }
+        run.pending = event
+        run.cells[cell_id] = {
+            "cell_id": cell_id,
+            "step": step,
+            "code": code,
+            "outputs": [],
+            "execution_count": None,
+            "status": "queued",
+            "after": self._after,
+        }
+        run.change(status="queued", cell_id=cell_id)
+        if page is not None:
+            self._panel.tell_one(page, event)
+
+    def cancel(self, cell_id: str) -> None:
+        """Take a cell back."""
+        self._job.run.pending = None
+        self._panel.resident.progress.emit("cancel", cell_id=cell_id)
+
+    def finished(self, cell_id: str, code: str, execution: Execution, *, own: bool) -> None:
+        """Keep what came of a cell, so that a page can put it back that lost it."""
+        run = self._job.run
+        run.pending = None
+        step = run.step_json()["index"]
+        run.cells[cell_id] = {
+            "cell_id": cell_id,
+            "step": step,
+            "code": code,
+            "outputs": list(execution.outputs),
+            "execution_count": execution.execution_count,
+            "status": execution.status,
+            "after": self._after,
+        }
+        self._after = cell_id
+        run.change(cell_id=cell_id)
+        if own:
+            run.change(outputs=list(execution.outputs))
