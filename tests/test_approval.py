@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeact_kernel.agent.approval import ALLOW_KINDS, NOBODY, PLAN, StdinAsker, decide, question, visible
+from codeact_kernel.agent.approval import (
+    ALLOW_KINDS,
+    NOBODY,
+    PLAN,
+    StdinAsker,
+    allowable,
+    decide,
+    question,
+    visible,
+)
 from codeact_kernel.agent.risk import Risk, labels
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import APPROVAL_MODES
@@ -77,6 +86,18 @@ def test_ask_if_risky_asks_only_about_kinds_not_allowed():
     assert person.asked == []
     assert ruling("ask-if-risky", RISKS, person, {"delete"})[0].decision == "approve"
     assert person.asked == [(CODE, RISKS, "it may be risky: network")]
+
+
+def test_a_rebind_alone_is_shown_and_not_asked_about():
+    rebind = Risk("rebind", "rebinds your name df")
+    person = Person(Approval("approve", "user", reason=ALLOW_KINDS))
+    assert ruling("ask-if-risky", (rebind,), person)[0].decision == "auto"
+    assert person.asked == []
+    allowed: set[str] = set()
+    ruling("ask-if-risky", (*RISKS, rebind), person, allowed)
+    assert person.asked == [(CODE, (*RISKS, rebind), "it may be risky: delete, network")]
+    assert allowed == {"delete", "network"}
+    assert allowable((rebind, Risk("unknown", "?"))) == []
 
 
 def test_a_mode_that_does_not_exist_is_an_error_that_names_those_that_do():

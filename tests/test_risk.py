@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from risk_cells import BENIGN, RISKY, SEVERAL
 
-from codeact_kernel.agent.risk import KINDS, labels
+from codeact_kernel.agent.risk import KINDS, SHOWN_ONLY, labels
 
 
 @pytest.fixture
@@ -55,14 +55,50 @@ def test_an_installation_alone_is_no_process(folder):
     assert kinds("%pip list", folder) == {"subprocess"}
 
 
-def test_words_say_it_to_a_person(folder):
-    loop = "import glob, os\nfor f in glob.glob('out/*.csv'):\n    os.remove(f)"
-    assert words(loop, folder) == {"deletes files: out/*.csv"}
-    assert words("import requests\nrequests.get(u)", folder) == {"uses the network: requests.get"}
-    assert words("!ls", folder) == {"starts a process: !ls"}
-    assert words("df.to_csv('here.csv')", folder) == {"overwrites files: here.csv"}
-    assert words("os.getenv('API_KEY')", folder) == {"reads keys or passwords: API_KEY"}
-    assert words("x = 1\nwhile True:\n    x += 1", folder) == {"may never end: while loop on line 2"}
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import glob, os\nfor f in glob.glob('out/*.csv'):\n    os.remove(f)", "deletes files: out/*.csv"),
+        ("con.execute('DROP TABLE a')", "deletes from a database: DROP TABLE a"),
+        ("df.to_csv('here.csv')", "overwrites: here.csv"),
+        ("df.to_csv(out)", "may overwrite a file: df.to_csv(out)"),
+        ("os.rename('here.csv', 'b.csv')", "moves or renames files: here.csv, b.csv"),
+        ("open('/srv/x', 'w')", "writes outside the working folder: /srv/x"),
+        ("open('/etc/group')", "looks at system files: /etc/group"),
+        ("import requests\nrequests.get(u)", "uses the network: requests.get"),
+        ("pd.read_csv('https://example.org/a.csv')", "uses the network: https://example.org/a.csv"),
+        ("!ls", "starts a process: !ls"),
+        ("import subprocess as s\ns.run(['ls'])", "starts a process: s.run(['ls'])"),
+        ("%pip install x", "installs packages: pip install x"),
+        ("!pip uninstall -y x", "removes packages: pip uninstall -y x"),
+        ("os.environ['OPENAI_API_KEY']", "reads keys: os.environ['OPENAI_API_KEY']"),
+        ("key = 'API_KEY'\nos.environ.get(key)", "reads keys: os.environ.get('API_KEY')"),
+        ("os.getenv('API_KEY')", "reads keys: os.getenv('API_KEY')"),
+        ("os.environ[name]", "reads keys: os.environ[name]"),
+        ("print(os.environ)", "reads keys: os.environ, the whole environment"),
+        ("open('secrets.json')", "names a private file: secrets.json"),
+        ("eval(text)", "runs code made at run time: eval"),
+        ("import pickle\npickle.load(f)", "unpickles, which can run any code: pickle.load"),
+        ("import ctypes\nctypes.CDLL('a.so')", "calls native code: ctypes.CDLL"),
+        ("while True:\n    x += 1", "may never end: while True without break"),
+        (
+            "import itertools as i\nfor n in i.count():\n    print(n)",
+            "may never end: for n in i.count() without break",
+        ),
+        (
+            "i = 0\nwhile i < 10:\n    print(i)",
+            "may never end: while i < 10, and nothing in the loop changes i",
+        ),
+        ("def f(:", "cannot be read as Python: invalid syntax"),
+        ("%nosuchmagic a", "runs a magic that is not known: %nosuchmagic"),
+    ],
+)
+def test_words_say_it_to_a_person_and_name_the_object(code, said, folder):
+    assert words(code, folder) == {said}
+
+
+def test_a_command_that_deletes_names_what_it_deletes(folder):
+    assert "deletes files: build, out/*.csv" in words("!rm -r build out/*.csv", folder)
 
 
 def test_one_label_holds_several_targets_and_stays_short(folder):
@@ -80,9 +116,9 @@ def test_a_file_counts_as_overwritten_only_while_it_is_there(tmp_path):
 
 
 def test_a_write_to_a_file_that_only_the_run_will_tell_says_so(folder):
-    said = "may overwrite a file: which one only the run will tell"
+    said = "may overwrite a file: df.to_csv(out)"
     assert words("df.to_csv(out)", folder) == {said}
-    assert words("out = 'here.csv' if a else b\ndf.to_csv(out)", folder) == {said, "overwrites files: here.csv"}
+    assert words("out = 'here.csv' if a else b\ndf.to_csv(out)", folder) == {said, "overwrites: here.csv"}
 
 
 def test_an_unknown_name_in_a_folder_without_files_is_new(folder, tmp_path):
@@ -133,20 +169,55 @@ def test_without_a_folder_the_one_of_this_process_counts(folder, monkeypatch):
         "with open('x') as df:\n    pass",
         "import pandas as df",
         "def df():\n    pass",
-        "del df",
         "a, (b, df) = t",
         "def f():\n    global df\n    df = 1",
         "(df := 1)",
+        "[df := x for x in frames]",
+        "try:\n    pass\nexcept ValueError as df:\n    pass",
+        "match x:\n    case [df, *_]:\n        pass",
+        "match x:\n    case {'a': 1, **df}:\n        pass",
+        "globals()['df'] = 1",
+        "globals().update(df=1)",
+        "globals().update({'df': 1})",
+        "get_ipython().user_ns['df'] = 1",
+        "%%capture df\n1",
+        "%time df = 1",
+        "del df\ndf = 1",
     ],
 )
-def test_binding_a_protected_name_is_a_rebind(code, folder):
+def test_binding_one_of_the_users_names_is_a_rebind(code, folder):
     found = labels(code, cwd=folder, names={"df", "other"})
-    assert [(risk.kind, risk.words) for risk in found] == [("rebind", "rebinds your variables: df")]
+    assert [(risk.kind, risk.words) for risk in found] == [("rebind", "rebinds your name df")]
     assert labels(code, cwd=folder) == ()
 
 
-@pytest.mark.parametrize("code", ["df.head()", "[df for df in frames]", "def f(df):\n    df = 1", "df['a'] = 1"])
-def test_using_a_protected_name_is_no_rebind(code, folder):
+@pytest.mark.parametrize("code", ["del df", "del globals()['df']", "globals().pop('df')"])
+def test_deleting_one_of_the_users_names_is_told_as_that(code, folder):
+    found = labels(code, cwd=folder, names={"df", "other"})
+    assert [(risk.kind, risk.words) for risk in found] == [("rebind", "deletes your name df")]
+
+
+def test_several_names_share_a_label_that_stays_short(folder):
+    found = labels("a = b = c = d = e = 1", cwd=folder, names={"a", "b", "c", "d"})
+    assert [risk.words for risk in found] == ["rebinds your names a, b, c, …"]
+    assert [risk.words for risk in labels("b = a = 1", cwd=folder, names={"a", "b"})] == [
+        "rebinds your names a, b"
+    ]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "df.head()",
+        "[df for df in frames]",
+        "def f(df):\n    df = 1",
+        "df['a'] = 1",
+        "def f():\n    [df := x for x in frames]",
+        "globals()['df'].head()",
+        "data['df'] = 1",
+    ],
+)
+def test_using_one_of_the_users_names_is_no_rebind(code, folder):
     assert labels(code, cwd=folder, names=["df"]) == ()
 
 
@@ -209,6 +280,88 @@ def test_a_deletion_is_found_whatever_stands_around_it(folder):
     for before in BENIGN:
         if not before.startswith("%%"):
             assert "delete" in kinds(f"{before}\nimport os\nos.remove('a.csv')", folder), before
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("!cp here.csv new.csv", {"subprocess"}),
+        ("!cp new.csv here.csv", {"subprocess", "overwrite"}),
+        ("!cp in.csv sub/", {"subprocess", "overwrite"}),
+        ("!cp a.csv /srv/", {"subprocess", "outside"}),
+        ("!mv here.csv sub/", {"subprocess", "overwrite"}),
+        ("!sed -i s/a/b/ here.csv", {"subprocess", "overwrite"}),
+        ("!sed s/a/b/ here.csv", {"subprocess"}),
+        ("!echo a >> here.csv", {"subprocess"}),
+        ("!echo a > here.csv", {"subprocess", "overwrite"}),
+        ("!cat here.csv 2>/dev/null", {"subprocess"}),
+        ("!A=1 sudo rm x", {"subprocess", "delete"}),
+        ("!cd sub && /bin/rm -f in.csv; echo done", {"subprocess", "delete"}),
+        ("!find . -name '*.tmp' | xargs rm", {"subprocess", "delete"}),
+        ("!mkdir -p out && cd /srv", {"subprocess", "outside"}),
+        ("!curl -o here.csv https://example.org", {"subprocess", "network", "overwrite"}),
+        ("!git reset --hard", {"subprocess", "overwrite"}),
+        ("!echo 'unclosed", {"subprocess"}),
+        ("!rm {name}", {"subprocess", "delete"}),
+    ],
+)
+def test_the_words_of_a_command_are_read(code, expected, folder):
+    assert kinds(code, folder) == expected
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "while i < 10:\n    i += 1",
+        "while todo:\n    todo.pop()",
+        "while heap:\n    heapq.heappop(heap)",
+        "while not done:\n    step()",
+        "while node.next:\n    pass",
+        "while state < 3:\n    state[0] = 1",
+        "while a < b:\n    for a in range(9):\n        pass",
+        "while n:\n    if m():\n        break",
+        "import itertools\nnext(itertools.count())",
+        "import itertools\nlist(zip(rows, itertools.count()))",
+        "import itertools\nlist(map(f, rows, itertools.repeat(1)))",
+        "import itertools\nlist(itertools.repeat(1, 3))",
+        "list(iter(int, 0))",
+        "import threading\nthreading.Event().wait(1)",
+        "while 0:\n    pass",
+    ],
+)
+def test_a_loop_that_something_ends_is_not_endless(code, folder):
+    assert "endless" not in kinds(code, folder)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import zipfile\nzipfile.ZipFile('a.zip').extractall()", {"overwrite"}),
+        ("import zipfile\nzipfile.ZipFile('a.zip').extractall('fresh')", set()),
+        ("import zipfile\nzipfile.ZipFile('a.zip').extract('here.csv')", {"overwrite"}),
+        ("import tarfile\nwith tarfile.open('a.tar') as t:\n    t.extractall('/srv/x')", {"outside"}),
+        ("df['a'].str.extract('(a)')", set()),
+        ("import sqlite3\nc = sqlite3.connect(':memory:').cursor()\nc.execute('DELETE FROM t')", set()),
+        ("c.execute('UPDATE t SET a = 1')", {"overwrite"}),
+        ("c.execute('SELECT 1; DROP TABLE t')", {"delete"}),
+        ("c.execute(\"SELECT 'DROP TABLE t'\")", set()),
+        ("for name in ['mean', 'std']:\n    getattr(df, name)()", set()),
+        ("import os\nfor name in ['remove']:\n    getattr(os, name)('a')", {"delete"}),
+        ("for name in names:\n    getattr(df, name)()", {"dynamic"}),
+        ("import torch\ntorch.load('a.pt', weights_only=True)", set()),
+        ("import torch\ntorch.load('a.pt')", {"dynamic"}),
+        ("open('tokens.csv')", set()),
+        ("open('token.json')", {"credentials"}),
+        ("%lprun -f func func(10)", set()),
+    ],
+)
+def test_a_call_is_read_with_what_it_is_called_on_and_given(code, expected, folder):
+    assert kinds(code, folder) == expected
+
+
+def test_only_kinds_that_exist_are_shown_without_being_asked_about():
+    assert set(KINDS) > SHOWN_ONLY
+    assert "unknown" not in SHOWN_ONLY
 
 
 def test_reading_a_cell_takes_few_milliseconds(folder):

@@ -9,12 +9,13 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from codeact_kernel.agent.risk import SHOWN_ONLY
 from codeact_kernel.config import APPROVAL_MODES
 from codeact_kernel.errors import ConfigError, StoppedError
 from codeact_kernel.types import Approval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from codeact_kernel.agent.risk import Risk
 
@@ -27,6 +28,11 @@ ALLOW_KINDS = "these kinds of risk are allowed for this episode"
 NEVER_ALLOWED = frozenset({"unknown"})
 """Kinds that are asked about every time: nobody can allow what nobody could read."""
 _MOST_QUESTIONS = 5
+
+
+def allowable(risks: Collection[Risk]) -> list[str]:
+    """Return the kinds of risk, sorted, that a person may allow for the rest of the episode."""
+    return sorted({risk.kind for risk in risks} - NEVER_ALLOWED - SHOWN_ONLY)
 
 
 class Asker(Protocol):
@@ -49,7 +55,7 @@ async def decide(
     Args:
         mode: one of `config.APPROVAL_MODES`.
         code: the cell that the model proposes.
-        risks: what it may do.
+        risks: what it may do; kinds in `SHOWN_ONLY` are shown, and no reason to ask.
         asker: who asks; None if nobody is there, and then what must be asked about is refused.
         allowed: kinds of risk that need no question any more in this episode; grows when a person says so.
 
@@ -64,7 +70,7 @@ async def decide(
         raise ConfigError(f"{mode!r} is not an approval mode; use {', '.join(APPROVAL_MODES)}.")
     if mode == "plan":
         return Approval("reject", "policy", reason=PLAN), code
-    asked_about = [risk for risk in risks if risk.kind not in allowed]
+    asked_about = [risk for risk in risks if risk.kind not in allowed | SHOWN_ONLY]
     if mode == "auto" or (mode == "ask-if-risky" and not asked_about):
         return Approval("auto"), code
     if asker is None:
@@ -94,7 +100,7 @@ def _bind(
         return Approval("modify", "user", proposed=code, reason=answer.reason), text
     if answer.decision in {"approve", "modify"}:
         if answer.reason == ALLOW_KINDS:
-            allowed.update({risk.kind for risk in risks} - NEVER_ALLOWED)
+            allowed.update(allowable(risks))
         return Approval("approve", "user", reason=answer.reason), code
     if answer.decision == "stop":
         return Approval("stop", "user", reason=answer.reason or "stopped"), code
@@ -125,7 +131,7 @@ class StdinAsker:
             EOFError: nobody answers, or five answers in a row were none of the choices.
         """
         self.write(question(code, risks, reason))
-        kinds = sorted({risk.kind for risk in risks} - NEVER_ALLOWED)
+        kinds = allowable(risks)
         allow = f" / [a]llow {', '.join(kinds)} for this episode" if kinds else ""
         prompt = f"Run it? [y]es / [n]o and why / [e]dit{allow} / [s]top: "
         for _ in range(_MOST_QUESTIONS):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel.agent.risk import tables
 from codeact_kernel.agent.risk.names import HOLE
+from codeact_kernel.secret_names import is_secret_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +38,12 @@ class Risk:
 
     kind: str
     words: str
+
+
+def is_secret_path(path: str) -> bool:
+    """Say whether a path is named like a file of settings that holds a secret; `tokens.csv` is a table."""
+    name = path.rpartition("/")[2]
+    return HOLE not in name and bool(re.search(tables.SETTINGS_SUFFIX, name)) and is_secret_file(name)
 
 
 class Findings:
@@ -66,17 +73,28 @@ class Findings:
         self.add(kind, verb, paths or [shown])
         self.placed(paths)
 
-    def wrote(self, paths: list[str]) -> None:
+    def wrote(self, paths: list[str], shown: str = "") -> None:
         """Keep a write: "overwrite" if a file is or may be there now, "outside" if it is not in the folder.
 
-        No path at all, or one whose last part is not known, may be any file.
+        No path at all, or one whose last part is not known, may be any file; `shown` stands for it.
         """
         there = [path for path in paths if self._exists(path)]
         if there:
             self.add("overwrite", tables.OVERWRITE, there)
         if not paths or any(self._may_exist(path) for path in paths):
-            self.add("overwrite", tables.MAY_OVERWRITE)
+            self.add("overwrite", tables.MAY_OVERWRITE, [shown or ", ".join(paths)])
         self.placed(paths)
+
+    def wrote_all(self, paths: list[str]) -> None:
+        """Keep a write to each path; none is no write."""
+        if paths:
+            self.wrote(paths)
+
+    def unpacked(self, folders: list[str], shown: str) -> None:
+        """Keep that files of unknown names are put into folders: they may be there if the folder has files."""
+        if not folders or any(HOLE not in folder and self._matches(self._full(folder), "*") for folder in folders):
+            self.add("overwrite", tables.MAY_OVERWRITE, [shown])
+        self.placed(folders)
 
     def placed(self, paths: list[str]) -> None:
         """Keep that something is put at, or done to, a path: "outside" if it is not in the folder."""
@@ -85,7 +103,13 @@ class Findings:
             self.add("outside", tables.OUTSIDE, out)
 
     def looked(self, paths: list[str]) -> None:
-        """Keep that something is read or listed: "outside" if it belongs to the machine, not to its user."""
+        """Keep that something is read or listed: "outside" if it belongs to the machine, not to its user.
+
+        A name of a file that keeps secrets counts as well.
+        """
+        private = [path for path in paths if is_secret_path(path)]
+        if private:
+            self.add("credentials", tables.PRIVATE, private)
         system = [path for path in paths if path and self._is_system(path)]
         if system:
             self.add("outside", tables.SYSTEM, system)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel.agent.risk import tables
 from codeact_kernel.agent.risk.names import HOLE
-from codeact_kernel.agent.risk.shell import install_only, shell_risks
+from codeact_kernel.agent.risk.shell import install_only, install_verb, shell_risks
 from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
@@ -18,15 +18,27 @@ if TYPE_CHECKING:
 
 _EXPANDED = r"\{[^{}]*\}|\$\w+"
 """What IPython puts a variable in for."""
-_OPTIONS_WITH_VALUE = frozenset({"-n", "-r", "-p"})
+_EXPANDED_SHELL = r"\{\w[^{}\s,]*\}"
+"""The same in a shell's text: `$NAME` stays, to tell which variables are read; `{a,b}` is the shell's."""
+_OPTIONS_WITH_VALUE = {
+    "timeit": "nrp",
+    "prun": "lsTD",
+    "lprun": "fmDTu",
+    "mprun": "fT",
+    "memit": "rt",
+}
+"""Options of a magic, by their letters, after which a word of their own comes."""
 
 
 class Magics:
-    """Labels calls on `get_ipython()`; `again` reads Python inside a magic."""
+    """Labels calls on `get_ipython()`; `again` reads Python inside a magic, `bound` hears of names it binds."""
 
-    def __init__(self, findings: Findings, again: Callable[[str], None]) -> None:
+    def __init__(
+        self, findings: Findings, again: Callable[[str], None], bound: Callable[[dict[str, bool]], None]
+    ) -> None:
         self.findings = findings
         self.again = again
+        self.bound = bound
 
     def call(self, node: ast.Call, method: str) -> None:
         """Label `get_ipython().METHOD(...)`."""
@@ -50,29 +62,26 @@ class Magics:
     def command(self, line: str) -> None:
         """Label a command line (`!ls`)."""
         if install_only(line):
-            self.findings.add("install", tables.INSTALL, [line])
+            self.findings.add("install", install_verb(line), [line])
         else:
             self.findings.add("subprocess", tables.PROCESS, [f"!{line}"])
             self.shell(line)
 
     def shell(self, text: str) -> None:
         """Label what a shell text does, besides that it is one."""
-        for kind, verb, target in shell_risks(text):
-            if kind == "write":
-                self.findings.wrote([target])
-            else:
-                self.findings.add(kind, verb, [target])
+        shell_risks(re.sub(_EXPANDED_SHELL, HOLE, text), self.findings)
 
     def _line(self, name: str, line: str) -> None:
         found, shown = self.findings, [f"%{name} {line}"]
         if name in tables.PYTHON_MAGICS:
-            self.again(_without_options(line))
+            self.again(_without_options(line, name))
         elif name in tables.SHELL_MAGICS or name in tables.INSTALL_MAGICS:
             self.command(line if name in {"system", "sx", "sc"} else f"{name} {line}")
         elif name in tables.CODE_MAGICS:
             found.add("dynamic", tables.DYNAMIC, shown)
         elif name in tables.FORGETTING_MAGICS:
             found.add("delete", "deletes variables", shown)
+            self.bound(dict.fromkeys(line.split(), True))
         elif name in {"env", "set_env"}:
             self._environment(line)
         elif name == "cd":
@@ -85,16 +94,19 @@ class Magics:
     def _environment(self, line: str) -> None:
         words = line.replace("=", " ").split()
         if not words or (len(words) == 1 and is_secret_variable(words[0])):
-            self.findings.add("credentials", tables.SECRETS, words or ["the whole environment"])
+            self.findings.add(
+                "credentials", tables.SECRETS, [f"%env {words[0]}"] if words else [tables.WHOLE_ENVIRONMENT]
+            )
 
     def _cell(self, name: str, line: str, body: str) -> None:
         found, shown = self.findings, [f"%%{name}"]
         if name in tables.PYTHON_MAGICS:
-            first = _without_options(line) if name in {"time", "timeit", "prun"} else ""
+            first = _without_options(line, name) if name in {"time", "timeit", "prun"} else ""
+            if name == "capture":
+                self.bound({word: False for word in line.split() if not word.startswith("-")})
             self.again(f"{first}\n{body}")
         elif name in {"writefile", "file"}:
-            path = re.sub(_EXPANDED, HOLE, _without_options(line).strip("\"' "))
-            (found.placed if line.lstrip().startswith("-a") else found.wrote)([path])
+            self._file(line)
         elif name in tables.SHELL_MAGICS:
             found.add("subprocess", tables.PROCESS, [f"%%{name} {body}"])
             self.shell(body)
@@ -110,10 +122,18 @@ class Magics:
         else:
             found.add("unknown", "runs a magic that is not known", shown)
 
+    def _file(self, line: str) -> None:
+        path = re.sub(_EXPANDED, HOLE, _without_options(line).strip("\"' "))
+        if line.lstrip().startswith("-a"):
+            self.findings.placed([path])
+        else:
+            self.findings.wrote([path], _without_options(line))
 
-def _without_options(line: str) -> str:
+
+def _without_options(line: str, magic: str = "") -> str:
+    with_value = {f"-{letter}" for letter in _OPTIONS_WITH_VALUE.get(magic, "")}
     words = line.split(" ")
     while words and (words[0].startswith("-") or not words[0]):
-        if words.pop(0) in _OPTIONS_WITH_VALUE and words:
+        if words.pop(0) in with_value and words:
             words.pop(0)
     return " ".join(words)

@@ -38,6 +38,8 @@ _KEEPS_PATH = frozenset(
 _WRAPPERS = frozenset({"sorted", "list", "tuple", "set", "reversed"})
 _SAME_PATH_METHODS = frozenset({"resolve", "absolute", "expanduser", "as_posix", "strip"})
 _CHANGES_PATH = frozenset({"with_suffix", "with_name", "with_stem", "replace"})
+_CONSTANTS = {"pardir": "..", "curdir": ".", "sep": "/", "devnull": "/dev/null"}
+_PATH_MODULES = frozenset({"os", "os.path"})
 _FORMAT_FIELD = r"%[-+ #0]*\d*(?:\.\d+)?[sdfgxr]|\{[^{}]*\}"
 _BINDERS = frozenset(
     {
@@ -142,7 +144,7 @@ class Names:
         words = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args[:2]]
         if last in {"__import__", "import_module"} and words and isinstance(words[0], str):
             return words[0]
-        if last == "getattr" and len(words) == 2 and isinstance(words[1], str):
+        if last == "getattr" and len(words) >= 2 and isinstance(words[1], str):
             owner = self.dotted(node.args[0], DEEPEST - 1)
             return f"{owner}.{words[1]}" if owner else ""
         return ""
@@ -187,13 +189,16 @@ class Names:
     def _element(self, node: ast.expr, depth: int) -> str:
         while isinstance(node, ast.Call) and node.args and self.dotted(node.func, depth + 1) in _WRAPPERS:
             node = node.args[0]
-        return "pathlib.Path()" if re.fullmatch(_PATHS, self.dotted(node, depth + 1)) else ""
+        name = self.dotted(node, depth + 1)
+        if name == "psutil.process_iter()":
+            return "psutil.Process()"
+        return "pathlib.Path()" if re.fullmatch(_PATHS, name) else ""
 
     def is_path(self, node: ast.AST) -> bool:
         """Say whether an expression is a `pathlib` path."""
         return bool(re.fullmatch(_PATH, self.dotted(node)))
 
-    def paths(self, node: ast.AST | None, depth: int = 0) -> list[str]:  # noqa: PLR0911 - one return for each kind of node
+    def paths(self, node: ast.AST | None, depth: int = 0) -> list[str]:  # noqa: PLR0911 - one return for each kind
         """Return the texts an expression may be, `HOLE` where a part is not known; none where nothing is known."""
         if node is None or depth >= DEEPEST:
             return []
@@ -212,11 +217,32 @@ class Names:
             return [text for item in items[:MOST_PATHS] for text in self.paths(item, depth + 1)][:MOST_PATHS]
         if isinstance(node, ast.BinOp):
             return self._joined(node, depth)
-        if isinstance(node, ast.Attribute) and node.attr == "parent":
-            return [f"{text}/.." for text in self.paths(node.value, depth + 1)]
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node, depth)
         if isinstance(node, ast.Call):
             return self._called(node, depth)
         return []
+
+    def _attribute(self, node: ast.Attribute, depth: int) -> list[str]:
+        if node.attr == "parent":
+            return [f"{text}/.." for text in self.paths(node.value, depth + 1)]
+        known = node.attr in _CONSTANTS and self.dotted(node.value) in _PATH_MODULES
+        return [_CONSTANTS[node.attr]] if known else []
+
+    def texts(self, node: ast.expr) -> list[str] | None:
+        """Return every text that an expression may be; None where one of them is not known."""
+        found: list[str] = []
+        for choice in self.choices(node):
+            loops = self.bound.get(choice.id, []) if isinstance(choice, ast.Name) else []
+            values = [value for value, _ in loops if isinstance(value, ast.List | ast.Tuple | ast.Set)]
+            items = [item for value in values for item in value.elts] if loops else [choice]
+            if len(values) < len(loops):
+                return None
+            for item in items:
+                if not isinstance(item, ast.Constant) or not isinstance(item.value, str):
+                    return None
+                found.append(item.value)
+        return found
 
     def choices(self, node: ast.expr, depth: int = 0) -> list[ast.expr]:
         """Return the expressions that one may stand for: the values of a name, both sides of a condition."""
@@ -254,6 +280,8 @@ class Names:
             return ["~"]
         if name.endswith("Path.cwd") or name == "os.getcwd":
             return ["."]
+        if name == "os.path.dirname":
+            return [f"{text}/.." for text in self.paths(node.args[0] if node.args else None, depth + 1)]
         if not isinstance(node.func, ast.Attribute):
             return []
         owner = self.paths(node.func.value, depth + 1)
@@ -306,34 +334,3 @@ def _join(left: str, right: str) -> str:
     if right.startswith(("/", "~")):
         return right
     return right if left in {"", "."} else f"{left.rstrip('/')}/{right}"
-
-
-_SCOPES = (
-    ast.FunctionDef,
-    ast.AsyncFunctionDef,
-    ast.ClassDef,
-    ast.Lambda,
-    ast.ListComp,
-    ast.SetComp,
-    ast.DictComp,
-    ast.GeneratorExp,
-)
-
-
-def bound_names(tree: ast.Module) -> set[str]:
-    """Return the names that running a cell binds or deletes in the user's namespace, `global` ones included."""
-    bound: set[str] = set()
-    stack: list[tuple[ast.AST, bool]] = [(tree, True)]
-    while stack:
-        node, outer = stack.pop()
-        if isinstance(node, ast.Global):
-            bound.update(node.names)
-        if outer and isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            bound.add(node.id)
-        elif outer and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            bound.add(node.name)
-        elif outer and isinstance(node, ast.alias):
-            bound.add(node.asname or node.name.partition(".")[0])
-        inner = outer and not isinstance(node, _SCOPES)
-        stack += [(child, inner) for child in ast.iter_child_nodes(node)]
-    return bound

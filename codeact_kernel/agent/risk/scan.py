@@ -9,10 +9,15 @@ import warnings
 from typing import TYPE_CHECKING
 
 from codeact_kernel.agent.risk import tables
-from codeact_kernel.agent.risk.loops import is_endless
+from codeact_kernel.agent.risk.files import Files
+from codeact_kernel.agent.risk.findings import MOST_SHOWN
+from codeact_kernel.agent.risk.loops import endless_call, endless_loop
 from codeact_kernel.agent.risk.magics import Magics
-from codeact_kernel.agent.risk.names import HOLE, Names, binds, bound_names
-from codeact_kernel.agent.risk.shell import install_only
+from codeact_kernel.agent.risk.names import HOLE, Names, binds
+from codeact_kernel.agent.risk.packages import STAR_NAMES, package_rules
+from codeact_kernel.agent.risk.rebinds import rebound
+from codeact_kernel.agent.risk.remote import database, remote
+from codeact_kernel.agent.risk.shell import install_only, install_verb
 from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 LONGEST_CELL = 50_000
 """Characters; a longer cell is not read, it is "unknown"."""
 DEEPEST_MAGIC = 3
+_NAMESPACES = frozenset({"globals()", "locals()", "vars()"})
 _READ = frozenset(
     {ast.Call, ast.Attribute, ast.Name, ast.Subscript, ast.Compare, ast.Constant, ast.While, ast.For}
 )
@@ -72,7 +78,8 @@ class Scan:
         self.protected = protected
         self.names = Names(())
         self.before = _known_after(earlier)
-        self.magics = Magics(findings, self._again)
+        self.magics = Magics(findings, self._again, self._rebinds)
+        self.files = Files(findings)
         self.seen: set[ast.AST] = set()
         self.depth = 0
 
@@ -90,9 +97,10 @@ class Scan:
             self.add("unknown", f"{tables.UNREADABLE} as Python", [str(detail)])
             return
         nodes = list(ast.walk(tree))
-        self.names = Names(nodes)
+        self._know(Names(nodes))
         self.names.inherit(self.before)
-        self._rebinds(tree)
+        if self.protected:
+            self._rebinds(rebound(tree))
         for statement in tree.body:
             if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Name):
                 self._autocall(statement.value.id)
@@ -106,7 +114,10 @@ class Scan:
         self.depth += 1
         self.read(code)
         self.depth -= 1
-        self.names = names
+        self._know(names)
+
+    def _know(self, names: Names) -> None:
+        self.names = self.files.names = names
 
     def _node(self, node: ast.AST) -> None:
         if isinstance(node, ast.Call):
@@ -120,9 +131,8 @@ class Scan:
             self.seen.add(node.comparators[0])  # `"KEY" in os.environ` tells nobody the key
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             self._private(node.value)
-        elif isinstance(node, ast.While | ast.For) and is_endless(node, self.names):
-            head = "while" if isinstance(node, ast.While) else "for"
-            self.add("endless", tables.ENDLESS, [f"{head} loop on line {node.lineno}"])
+        elif isinstance(node, ast.While | ast.For) and (words := endless_loop(node, self.names)):
+            self.add("endless", tables.ENDLESS, [words])
 
     # -- names and constants
 
@@ -134,7 +144,7 @@ class Scan:
             return
         name = self._full(node)
         if name == "os.environ":
-            self.add("credentials", tables.SECRETS, ["the whole environment"])
+            self.add("credentials", tables.SECRETS, [tables.WHOLE_ENVIRONMENT])
         elif name in tables.CALLS and not (isinstance(node, ast.Name) and name in {"exit", "quit"}):
             kind, verb = tables.CALLS[name]
             self.add(kind, verb, [name])
@@ -145,7 +155,7 @@ class Scan:
         name = self.names.dotted(node)
         if self.names.stars and name and "." not in name:
             for module in self.names.stars:
-                if f"{module}.{name}" in tables.CALLS:
+                if f"{module}.{name}" in tables.CALLS or name in STAR_NAMES.get(module, ()):
                     return f"{module}.{name}"
         return name
 
@@ -153,22 +163,27 @@ class Scan:
         if self.names.dotted(node.value) == "os.environ":
             self.seen.add(node.value)
             if isinstance(node.ctx, ast.Load):
-                self._environment(node.slice)
+                self._environment(node.slice, "os.environ[{}]", node)
 
-    def _environment(self, key: ast.expr | None) -> None:
+    def _environment(self, key: ast.expr | None, form: str, node: ast.expr) -> None:
+        """Label the reading of a variable; `form` shows one whose name is known, `node` stands for another."""
         texts = self.names.paths(key)
         secret = [text for text in texts if is_secret_variable(text) or HOLE in text]
         if secret or not texts:
-            self.add("credentials", tables.SECRETS, secret or ["a variable of the environment"])
+            known = [form.format(repr(text)) for text in secret if HOLE not in text]
+            self.add("credentials", tables.SECRETS, known or [ast.unparse(node)])
 
     def _private(self, text: str) -> None:
         if len(text) < 500 and (match := re.search(tables.PRIVATE_FILE, text)):
             self.add("credentials", tables.PRIVATE, [text if " " not in text else match.group().strip(" \"'=")])
 
-    def _rebinds(self, tree: ast.Module) -> None:
-        hit = sorted(bound_names(tree) & self.protected) if self.protected else []
-        if hit:
-            self.add("rebind", tables.REBIND, hit)
+    def _rebinds(self, bound: dict[str, bool]) -> None:
+        """Label those of the user's names that are bound anew (False) or deleted (True)."""
+        for verb, gone in ((tables.REBIND, False), (tables.FORGET, True)):
+            hit = sorted(name for name, deleted in bound.items() if deleted is gone and name in self.protected)
+            if hit:
+                more = ", …" if len(hit) > MOST_SHOWN else ""
+                self.add("rebind", f"{verb} name{'s' * (len(hit) > 1)} {', '.join(hit[:MOST_SHOWN])}{more}")
 
     def _autocall(self, name: str) -> None:
         if name in {"exit", "quit"}:
@@ -188,25 +203,42 @@ class Scan:
             return
         if name in tables.CALLS:
             self._known_call(node, name)
-        elif rule := next((r for p, r in tables.CALL_PREFIXES.items() if name.startswith(p)), None):
-            self.add(*rule, [name])
+        elif rules := package_rules(name):
+            for kind, verb in rules:
+                self.add(kind, verb, [name.partition("()")[0]])
         elif method in tables.METHODS:
-            kind, verb = tables.METHODS[method]
-            paths = self.names.paths(node.func.value) if isinstance(node.func, ast.Attribute) else []
-            if kind == "delete":
-                self.findings.lost(kind, verb, paths, ast.unparse(node.func))
-            else:
-                self.add(kind, verb, [ast.unparse(node.func)])
+            self._known_method(node, method)
+        elif method in tables.PROCESS_METHODS and name.startswith("psutil.Process()."):
+            self.add("subprocess", tables.KILL, [ast.unparse(node)])
+        self._keywords(node, name or method)
+        if words := endless_call(node, name, method, self.names):
+            self.add("endless", tables.ENDLESS, [words])
         self._dynamic(node, name)
-        self._reads(node, name, method)
-        self._writes(node, name, method)
-        self._remote(node, name or method)
-        self._database(node, method)
+        self.files.call(node, name, method)
+        remote(node, name or method, self.names, self.findings)
+        database(node, method, self.names, self.findings)
+
+    def _keywords(self, node: ast.Call, name: str) -> None:
+        for keyword in node.keywords:
+            if keyword.arg in tables.KEYWORDS and _truth(keyword.value):
+                self.add(*tables.KEYWORDS[keyword.arg], [f"{name}({keyword.arg}={ast.unparse(keyword.value)})"])
+
+    def _known_method(self, node: ast.Call, method: str) -> None:
+        kind, verb = tables.METHODS[method]
+        paths = self.names.paths(node.func.value) if isinstance(node.func, ast.Attribute) else []
+        if kind == "delete":
+            self.findings.lost(kind, verb, paths, ast.unparse(node.func))
+        else:
+            self.add(kind, verb, [ast.unparse(node.func)])
 
     def _known_call(self, node: ast.Call, name: str) -> None:
         kind, verb = tables.CALLS[name]
         if name in {"yaml.load", "yaml.full_load"} and "SafeLoader" in ast.unparse(node):
             return
+        if name == "torch.load" and any(k.arg == "weights_only" and _truth(k.value) for k in node.keywords):
+            return
+        if name in tables.ALSO:
+            self.add(*tables.ALSO[name], [name])
         if verb in {tables.DELETE, tables.MOVE, tables.OVERWRITE}:
             paths = [text for arg in node.args[:2] for text in self.names.paths(arg)]
             self.findings.lost(kind, verb, paths, ast.unparse(node))
@@ -214,9 +246,9 @@ class Scan:
             texts = self.names.paths(node.args[0]) if node.args else []
             line = " ".join(text.replace(HOLE, "…") for text in texts)
             if install_only(line):
-                self.add("install", tables.INSTALL, [line])
+                self.add("install", install_verb(line), [line])
                 return
-            self.add(kind, verb, [line or name])
+            self.add(kind, verb, [ast.unparse(node)])
             self.magics.shell(line)
         else:
             self.add(kind, verb, [name])
@@ -225,123 +257,35 @@ class Scan:
         if isinstance(node.func, ast.Attribute):
             self.seen.add(node.func.value)
         if method in {"get", "pop", "getenv", "__getitem__", ""}:
-            self._environment(node.args[0] if node.args else None)
+            form = "os.getenv({})" if method in {"getenv", ""} else f"os.environ.{method}({{}})"
+            self._environment(node.args[0] if node.args else None, form, node)
         elif method not in {"setdefault", "update", "clear", "keys", "__contains__"}:
-            self.add("credentials", tables.SECRETS, ["the whole environment"])
+            self.add("credentials", tables.SECRETS, [tables.WHOLE_ENVIRONMENT])
 
     def _dynamic(self, node: ast.Call, name: str) -> None:
         named = {"getattr": 1, "importlib.import_module": 0}.get(name)
-        if named is not None and not any(isinstance(arg, ast.Constant) for arg in node.args[named : named + 1]):
-            self.add("dynamic", tables.DYNAMIC, [ast.unparse(node)])
+        if named is not None and len(node.args) > named:
+            self._named_at_run_time(node, node.args[named])
         elif name == "numpy.load" and any(k.arg == "allow_pickle" and _truth(k.value) for k in node.keywords):
             self.add("dynamic", tables.UNPICKLE, [name])
-        elif isinstance(node.func, ast.Subscript) and self.names.dotted(node.func.value) in {
-            "globals()",
-            "locals()",
-            "vars()",
-        }:
-            self.add("dynamic", tables.DYNAMIC, [ast.unparse(node.func)])
+        elif name in tables.PARSERS and node.args and not isinstance(node.args[0], ast.Constant):
+            self.add("dynamic", tables.DYNAMIC, [ast.unparse(node)])
+        for choice in self.names.choices(node.func):
+            if isinstance(choice, ast.Subscript) and self.names.dotted(choice.value) in _NAMESPACES:
+                self.add("dynamic", tables.DYNAMIC, [ast.unparse(choice)])
 
-    # -- files
-
-    def _reads(self, node: ast.Call, name: str, method: str) -> None:
-        if name in tables.LOOKERS:
-            self.findings.looked(self._target(node, tables.LOOKERS[name]))
-        elif method in tables.PATH_LOOKERS and isinstance(node.func, ast.Attribute):
-            self.findings.looked(self.names.paths(node.func.value))
-
-    def _writes(self, node: ast.Call, name: str, method: str) -> None:
-        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
-        if name in tables.OPENERS:
-            mode, place = tables.OPENERS[name]
-            self._opened(_mode(node, place, mode), self._goal(node, 0))
-        elif name in tables.WRITERS:
-            self._wrote(node, tables.WRITERS[name])
-        elif name in tables.PLACERS:
-            self.findings.placed(self._target(node, tables.PLACERS[name]))
-        elif owner is None:
+    def _named_at_run_time(self, node: ast.Call, key: ast.expr) -> None:
+        """Label `getattr(owner, key)`: what it stands for where every key is known, else that nobody can tell."""
+        texts = self.names.texts(key)
+        if texts is None:
+            self.add("dynamic", tables.DYNAMIC, [ast.unparse(node)])
             return
-        elif method in tables.PATH_WRITERS:
-            self._written(owner)
-        elif method in {"extractall", "extract"}:
-            self.findings.placed(self._target(node, 0 if method == "extractall" else 1))
-        elif method in tables.WRITING_METHODS:
-            self._wrote(node, 0)
-        elif self.names.is_path(owner):
-            self._path_method(node, owner, method)
-        elif method == "open" and re.fullmatch(tables.WRITING_MODE, _mode(node, 0, "r")):
-            self._written(owner)
-
-    def _path_method(self, node: ast.Call, owner: ast.expr, method: str) -> None:
-        paths = self.names.paths(owner)
-        if method == "open":
-            self._opened(_mode(node, 0, "r"), owner)
-        elif method in {"rename", "replace", "move"}:
-            self.findings.lost("overwrite", tables.MOVE, paths + self._target(node, 0), ast.unparse(owner))
-        elif method in tables.PATH_PLACERS:
-            self.findings.placed(paths)
-
-    def _target(self, node: ast.Call, place: int) -> list[str]:
-        return self.names.paths(self._goal(node, place))
-
-    def _goal(self, node: ast.Call, place: int) -> ast.expr | None:
-        """Return the argument that says which file; None where the call names none, as `df.to_csv()`."""
-        if len(node.args) > place:
-            return node.args[place]
-        return next((k.value for k in node.keywords if k.arg in tables.PATH_KEYWORDS), None)
-
-    def _wrote(self, node: ast.Call, place: int) -> None:
-        goal = self._goal(node, place)
-        if goal is not None:
-            self._written(goal)
-
-    def _written(self, goal: ast.expr) -> None:
-        """Keep a write to whatever file the expression stands for."""
-        for choice in self.names.choices(goal):
-            maker = self.names.dotted(choice)
-            if isinstance(choice, ast.Constant) and not isinstance(choice.value, str) and choice is goal:
-                continue  # `df.to_csv(None)` returns a text, a number is a file that is open
-            if not re.search(tables.NO_FILE, maker):
-                self.findings.wrote(self.names.paths(choice))
-
-    def _opened(self, mode: str, goal: ast.expr | None) -> None:
-        paths = self.names.paths(goal)
-        if set(mode) & set("w+"):
-            if goal is not None:
-                self._written(goal)
-        elif set(mode) & set("ax"):
-            self.findings.placed(paths)
-        else:
-            self.findings.looked(paths)
-
-    # -- network, databases
-
-    def _remote(self, node: ast.Call, name: str) -> None:
-        if not re.search(tables.URL_READERS, name) and not (tables.WRITING_METHODS & {name.rpartition(".")[2]}):
-            return
-        for arg in [*node.args[:2], *(keyword.value for keyword in node.keywords)]:
-            for text in self.names.paths(arg):
-                if re.match(tables.URL, text):
-                    self.add("network", tables.NETWORK, [text])
-
-    def _database(self, node: ast.Call, method: str) -> None:
-        if method in {"execute", "executescript", "executemany", "sql"} and node.args:
-            lost = [text for text in self.names.paths(node.args[0]) if re.match(tables.SQL_LOSS, text)]
-            if lost:
-                self.add("delete", "deletes from a database", lost)
-        elif method == "to_sql" and any(
-            k.arg == "if_exists" and isinstance(k.value, ast.Constant) and k.value.value == "replace"
-            for k in node.keywords
-        ):
-            self.add("overwrite", "replaces a database table", self._target(node, 0))
-
-
-def _mode(node: ast.Call, place: int, default: str) -> str:
-    values = [k.value for k in node.keywords if k.arg == "mode"] or node.args[place : place + 1]
-    if not values:
-        return default
-    value = values[0]
-    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else default
+        owner = self.names.dotted(node.args[0])
+        for text in texts if not isinstance(key, ast.Constant) else []:
+            full = f"{owner}.{text}"
+            kind, verb = tables.CALLS.get(full) or tables.METHODS.get(text) or ("", "")
+            if kind:
+                self.add(kind, verb, [full])
 
 
 def _truth(node: ast.expr) -> bool:

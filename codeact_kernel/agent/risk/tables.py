@@ -1,4 +1,4 @@
-"""What `risk.py` knows by name: functions, methods, magics, shell words and patterns, as plain data."""
+"""What is known by name: functions, methods, magics, shell words and patterns, as plain data."""
 
 from __future__ import annotations
 
@@ -18,29 +18,43 @@ KINDS = (
 )
 """Every kind of risk, in the order in which labels are returned."""
 
+SHOWN_ONLY = frozenset({"rebind"})
+"""Kinds that a person sees but is not asked about: half of all good cells bind a name anew, undo brings it back,
+and one who is asked all the time stops reading."""
+
 DELETE = "deletes files"
 MOVE = "moves or renames files"
-OVERWRITE = "overwrites files"
-MAY_OVERWRITE = "may overwrite a file: which one only the run will tell"
+OVERWRITE = "overwrites"
+MAY_OVERWRITE = "may overwrite a file"
 OUTSIDE = "writes outside the working folder"
 SYSTEM = "looks at system files"
 PROCESS = "starts a process"
 KILL = "ends a process"
 EXIT = "ends the kernel, and every variable with it"
 NETWORK = "uses the network"
-INSTALL = "installs or removes packages"
-SECRETS = "reads keys or passwords"
+INSTALL = "installs packages"
+UNINSTALL = "removes packages"
+SECRETS = "reads keys"
+WHOLE_ENVIRONMENT = "os.environ, the whole environment"
 PRIVATE = "names a private file"
 DYNAMIC = "runs code made at run time"
 UNPICKLE = "unpickles, which can run any code"
 NATIVE = "calls native code"
-REBIND = "rebinds your variables"
+REBIND = "rebinds your"
+FORGET = "deletes your"
+SQL_DELETE = "deletes from a database"
+SQL_OVERWRITE = "changes rows of a database"
 ENDLESS = "may never end"
 UNREADABLE = "cannot be read"
 
 
 def _words(text: str) -> list[str]:
     return text.split()
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text as a set."""
+    return frozenset(text.split())
 
 
 ALIASES = {
@@ -85,7 +99,14 @@ CALLS = _table(
     ),
     ("subprocess", KILL, "os.kill os.killpg signal.pthread_kill"),
     ("subprocess", EXIT, "os._exit os.abort exit quit builtins.exit builtins.quit"),
-    ("install", INSTALL, "pip.main pip._internal.main pip._internal.cli.main.main ensurepip.bootstrap"),
+    (
+        "install",
+        INSTALL,
+        (
+            "pip.main pip._internal.main pip._internal.cli.main.main ensurepip.bootstrap spacy.cli.download "
+            "micropip.install piplite.install conda.cli.main conda.cli.python_api.run_command"
+        ),
+    ),
     (
         "network",
         NETWORK,
@@ -96,9 +117,11 @@ CALLS = _table(
             "httpx.AsyncClient socket.socket socket.create_connection socket.create_server "
             "socket.getaddrinfo socket.gethostbyname asyncio.open_connection asyncio.start_server "
             "webbrowser.open webbrowser.open_new webbrowser.open_new_tab seaborn.load_dataset "
-            "datasets.load_dataset yfinance.download yfinance.Ticker torch.hub.load uvicorn.run "
-            "nltk.download psycopg2.connect psycopg.connect pymysql.connect mysql.connector.connect "
-            "pymongo.MongoClient redis.Redis redis.from_url"
+            "datasets.load_dataset torch.hub.load uvicorn.run nltk.download transformers.pipeline "
+            "sentence_transformers.SentenceTransformer gensim.downloader.load tensorflow_datasets.load "
+            "tensorflow_hub.load tensorflow_hub.KerasLayer whisper.load_model keras.utils.get_file "
+            "tensorflow.keras.utils.get_file statsmodels.datasets.get_rdataset flask.Flask().run "
+            "dash.Dash().run"
         ),
     ),
     (
@@ -121,41 +144,23 @@ CALLS = _table(
         (
             "pickle.load pickle.loads pickle.Unpickler _pickle.loads cPickle.loads dill.load dill.loads "
             "cloudpickle.load cloudpickle.loads marshal.load marshal.loads joblib.load pandas.read_pickle "
-            "torch.load shelve.open jsonpickle.decode yaml.unsafe_load yaml.full_load yaml.load"
+            "torch.load shelve.open jsonpickle.decode yaml.unsafe_load yaml.full_load yaml.load pandas.read_hdf "
+            "dill.load_session dill.load_module mlflow.pyfunc.load_model mlflow.sklearn.load_model"
         ),
     ),
 )
 """Functions by their full name -> (kind, verb); a mention of one counts, called or not."""
 
-CALL_PREFIXES = {
-    "urllib.request.": ("network", NETWORK),
-    "urllib3.": ("network", NETWORK),
-    "http.client.": ("network", NETWORK),
-    "http.server.": ("network", NETWORK),
-    "socketserver.": ("network", NETWORK),
-    "aiohttp.": ("network", NETWORK),
-    "websockets.": ("network", NETWORK),
-    "websocket.": ("network", NETWORK),
-    "boto3.": ("network", NETWORK),
-    "botocore.": ("network", NETWORK),
-    "paramiko.": ("network", NETWORK),
-    "ftplib.": ("network", NETWORK),
-    "smtplib.": ("network", NETWORK),
-    "imaplib.": ("network", NETWORK),
-    "poplib.": ("network", NETWORK),
-    "telnetlib.": ("network", NETWORK),
-    "xmlrpc.client.": ("network", NETWORK),
-    "google.cloud.": ("network", NETWORK),
-    "huggingface_hub.": ("network", NETWORK),
-    "openai.": ("network", NETWORK),
-    "anthropic.": ("network", NETWORK),
-    "sklearn.datasets.fetch_": ("network", NETWORK),
-    "keyring.": ("credentials", SECRETS),
-    "ctypes.": ("native", NATIVE),
-    "_ctypes.": ("native", NATIVE),
-    "cffi.": ("native", NATIVE),
+ALSO = {"torch.hub.load": ("dynamic", DYNAMIC)}
+"""A second label of such a function."""
+PARSERS = frozenset({"sympy.sympify", "sympy.parse_expr", "sympy.parsing.sympy_parser.parse_expr"})
+"""Functions that evaluate their text; harmless where the text stands in the cell."""
+KEYWORDS = {
+    "trust_remote_code": ("dynamic", DYNAMIC),
+    "download": ("network", NETWORK),
+    "pretrained": ("network", NETWORK),
 }
-"""Calls whose full name begins so -> (kind, verb)."""
+"""Keywords that mean the same in whatever call they are true."""
 
 METHODS = {
     "unlink": ("delete", DELETE),
@@ -163,10 +168,12 @@ METHODS = {
     "rmtree": ("delete", DELETE),
     "kill": ("subprocess", KILL),
     "from_pretrained": ("network", NETWORK),
+    "serve_forever": ("network", NETWORK),
     "__subclasses__": ("dynamic", DYNAMIC),
 }
 """Methods that mean the same on whatever object they are called."""
 
+PROCESS_METHODS = frozenset({"terminate", "kill", "suspend", "send_signal"})
 DUNDERS = frozenset({"__globals__", "__builtins__", "__code__", "__subclasses__"})
 
 WRITING_MODE = r"[wbt+]*w[bt+]*|r[bt]?\+[bt]?"
@@ -238,6 +245,10 @@ PLACERS = {
 }
 """Functions that never overwrite, but may work on a path outside the working folder."""
 
+IN_PLACE = frozenset({"fileinput.input", "fileinput.FileInput"})
+"""Functions that write the file in their first argument if they are told `inplace=True`."""
+ARCHIVES = r"(?:ZipFile|TarFile|tarfile\.open|7z\w*)\(\)$"
+
 LOOKERS = dict.fromkeys(
     ("glob.glob", "glob.iglob", "os.listdir", "os.scandir", "os.walk", "shutil.copy", "shutil.copyfile"), 0
 )
@@ -295,8 +306,10 @@ SHELL_NETWORK = (
 SHELL_INSTALL = (
     r"(?:^|[\s;&|(`/])(?:pip[\d.]*|conda|mamba|micromamba|uv(?:\s+pip)?|apt|apt-get|brew|npm|yarn|gem|cargo|dnf|yum|"
     r"apk|poetry|easy_install)\s(?:[^;&|\n]*\s)?(?:install|uninstall|remove|add|sync|update|upgrade|create)\b"
+    r"|\s-m\s+spacy\s+download\s"
 )
-SHELL_REDIRECT = r"(?<![<>&\d])(?:\d?)(?:>>?|>\|)\s*([^\s;&|<>()]+)|\btee\s+(?:-a\s+)?([^\s;&|<>()]+)"
+SHELL_REDIRECT = r"(?<![<>&\d])(>>|>\||>)\s*([^\s;&|<>()]+)|\btee\s+(-a\s+)?([^\s;&|<>()]+)"
+"""Groups: how, where to; `tee`'s option to append, where to."""
 SHELL_SECRETS = r"\$\{?\w*(?:KEY|TOKEN|SECRET|PASSW)\w*|(?:^|[\s;&|])(?:printenv|env)\s*(?:$|[;&|\n])"
 SHELL_COMPOUND = r"[;&|`\n<>]|\$\("
 
@@ -304,11 +317,18 @@ PRIVATE_FILE = (
     r"(?:^|[\s/=\"'~])(?:\.(?:ssh|aws|gnupg|kube|azure)(?:/\S*)?|\.(?:netrc|pgpass|git-credentials|npmrc|pypirc)"
     r"|\.env(?:\.\w+)?|\.(?:bash|zsh|sh)(?:rc|_profile|_history)|\.(?:python_history|profile)"
     r"|\.docker/config\.json|\.config/gcloud\S*|\.kaggle\S*|id_(?:rsa|dsa|ecdsa|ed25519)(?:\.\w+)?"
+    r"|\S*\.(?:pem|p12|pfx|jks|keystore|kdbx)"
     r"|etc/(?:passwd|shadow|sudoers)|proc/(?:self|\d+)/environ)(?=$|[\s\"',;)])"
 )
+SETTINGS_SUFFIX = r"(?i)(?:^[^.]*|\.(?:json|ya?ml|toml|ini|cfg|conf|txt|env|key|properties))$"
+"""How the names of files end that may hold settings."""
 URL = r"(?i)(?:https?|ftps?|s3[an]?|gs|gcs|az|abfss?|hf|sftp|ssh|postgres(?:ql)?\S*|mysql\S*)://"
 URL_READERS = (
-    r"(?:^|\.)(?:read_\w+|scan_\w+|open|loadtxt|genfromtxt|imread|load|read_table|ParquetFile|open_dataset|"
-    r"create_engine|connect|urlopen|Image|IFrame|get|post|request|download)$"
+    r"(?:^|\.)(?:(?:read|scan|open|load|fetch|get|download|request|crawl|scrape|connect|import)_\w+|open|loadtxt"
+    r"|genfromtxt|imread|load|read|fetch|parse|ParquetFile|create_engine|connect|url(?:open|retrieve)|Image|IFrame"
+    r"|get|post|put|request|download|goto|clone|clone_from|use|\w*(?:Client|Session|Connection))$"
 )
-SQL_LOSS = r"(?i)\s*(?:DROP|DELETE|TRUNCATE)\b"
+SQL_URL = rf"(?i)(?:\bfrom|\bjoin|\battach|\bcopy|\bto|\()\s*'{URL[4:]}"
+SQL_LOSS = r"(?i)(?:^|;)\s*(?:DROP|DELETE|TRUNCATE)\b|(?:^|;)\s*ALTER\s+TABLE\b[^;]*\bDROP\b"
+SQL_CHANGE = r"(?i)(?:^|;)\s*(?:UPDATE|REPLACE|MERGE|INSERT\s+OR\s+REPLACE)\b"
+SQL_METHODS = frozenset({"execute", "executescript", "executemany", "sql", "query", "read_sql", "read_sql_query"})
