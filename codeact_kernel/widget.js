@@ -43,7 +43,7 @@ function h(tag, attributes = {}, ...children) {
   return node;
 }
 
-const button = (label, kind, onclick, more = {}) =>
+const button = (label, kind, onclick, more) =>
   h("button", { type: "button", class: `cak-button ${kind}`, onclick, ...more }, label);
 
 /** `code` and **bold** of one line or paragraph, as nodes. */
@@ -130,12 +130,7 @@ function stepItem(step, asked) {
 
 /** Where a link relative to the notebook leads, in Jupyter's own pages; null where that is not known. */
 function address(element, link) {
-  let config = null;
-  try {
-    config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent || "null");
-  } catch {
-    return null;
-  }
+  const config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent || "null");
   if (!config?.baseUrl || /^(\/|\w:|\w+:)/.test(link)) return null;
   const panel = element.closest(".jp-NotebookPanel");
   const tab = panel && document.querySelector(`[data-id="${CSS.escape(panel.id)}"]`);
@@ -151,6 +146,8 @@ function address(element, link) {
 function card(question, send, id) {
   const edited = () => editor.value !== question.code;
   const answer = (decision, more = {}) => {
+    // A disabled control loses the focus, which would leave the widget with it.
+    if (node.contains(document.activeElement)) node.closest(".cak").focus({ preventScroll: true });
     send({ type: "approve", step: question.step, sha256: question.sha256, decision, ...more });
     node.setAttribute("aria-busy", "true");
     controls.forEach((control) => (control.disabled = true));
@@ -192,7 +189,7 @@ function card(question, send, id) {
   });
   editor.value = question.code;
   const runButton = button("Run", "cak-primary", run, { "data-testid": "codeact-run" });
-  const kinds = question.allowable || [];
+  const kinds = question.allowable;
   const allowButton = kinds.length
     ? button(`Allow ${kinds.join(", ")} for this episode`, "", () => answer("approve", { allow: true }), {
         title: "Runs this cell, and later ones with the same risks without asking",
@@ -213,7 +210,7 @@ function card(question, send, id) {
     "aria-label": "Stop the task", "data-testid": "codeact-card-stop",
   });
   const controls = [runButton, allowButton, rejectButton, stopButton, editor, reason].filter(Boolean);
-  const unsaved = (question.unsaved || []).map((entry) => `${entry.name} (${entry.reason})`);
+  const unsaved = question.unsaved.map((entry) => `${entry.name} (${entry.reason})`);
   const node = h(
     "div",
     { class: "cak-card", role: "group", "aria-labelledby": `${id}-title`, "data-testid": "codeact-card" },
@@ -232,10 +229,10 @@ function card(question, send, id) {
   return { node, editor, key: `${question.step} ${question.sha256}` };
 }
 
-/** Whether the task, its state and figures as one line. */
+/** The figures of a run as one line. */
 function facts(run, elapsed) {
   const steps = run.steps.filter((step) => step.status !== "answer").length;
-  const last = run.steps[run.steps.length - 1];
+  const last = run.steps.at(-1);
   const tokens = (run.usage?.input || 0) + (run.usage?.output || 0);
   const parts = run.status ? [count(steps, "step"), seconds(elapsed)] : [`step ${last?.index ?? 1}`, clock(elapsed)];
   if (!run.status && last?.tokens_per_second && last.status === "writing")
@@ -282,7 +279,7 @@ export function render({ model, el }) {
   const root = h(
     "section",
     // Jupyter's shortcuts would take the keys of the card: Enter, Escape, and letters in command mode.
-    { class: "cak", "data-lm-suppress-shortcuts": "true", "data-testid": "codeact-widget" },
+    { class: "cak", tabindex: "-1", "data-lm-suppress-shortcuts": "true", "data-testid": "codeact-widget" },
     h("div", { class: "cak-head" }, fold, sign, title, figures, episode, stop),
     notes, list, place, answer, said,
   );
@@ -319,7 +316,7 @@ export function render({ model, el }) {
     const inside = root.contains(document.activeElement) && document.activeElement !== document.body;
     shown = question ? card(question, send, id) : null;
     place.replaceChildren(...(shown ? [shown.node] : []));
-    if (inside) (shown ? shown.editor : stop).focus({ preventScroll: true });
+    if (inside) (shown ? shown.editor : root).focus({ preventScroll: true });
   }
 
   function drawHead(run, state) {
@@ -327,13 +324,19 @@ export function render({ model, el }) {
     const folded = over && open !== true;
     const lines = (run.status === "done" ? run.answer : `${STATUS[run.status]?.[1] ?? ""}: ${run.cause}`).trim();
     const first = lines.split("\n")[0];
+    const whole = over && model.get("show_answer") && lines !== first ? lines : "";
     const status = over ? run.status : state === "awaiting_approval" ? "asking" : "running";
     if (sign.dataset.status !== status) {
       sign.dataset.status = status;
       sign.replaceChildren(...icon(status));
     }
-    title.textContent = over ? first : STATES[state] || "starting";
-    title.title = over ? first : "";
+    const writing = state === "generating" && run.steps.at(-1)?.status === "writing";
+    const words = over ? (whole ? "done" : first) : writing ? "writing" : STATES[state] || "starting";
+    if (title.dataset.words !== words) {
+      title.dataset.words = words;
+      title.replaceChildren(...(over ? inline(words) : [words]));
+      title.title = over ? words : "";
+    }
     fold.hidden = !over;
     fold.setAttribute("aria-expanded", String(!folded));
     fold.setAttribute("aria-label", folded ? "Show the steps" : "Hide the steps");
@@ -342,9 +345,8 @@ export function render({ model, el }) {
     stop.hidden = over || Boolean(shown);
     root.setAttribute("aria-label", `CodeAct: ${run.task.slice(0, 100)}`);
     root.dataset.state = over ? run.status : state;
-    const speech = over ? `CodeAct: ${STATUS[run.status]?.[1] ?? run.status}` : shown ? "CodeAct waits for you" : "";
+    const speech = over ? `CodeAct: ${STATUS[status]?.[1] ?? status}` : shown ? "CodeAct waits for you" : "";
     if (said.textContent !== speech) said.textContent = speech;
-    const whole = over && model.get("show_answer") && lines !== first ? lines : "";
     if (answer.dataset.text !== whole) {
       answer.dataset.text = whole;
       answer.replaceChildren(...prose(whole));
@@ -357,20 +359,21 @@ export function render({ model, el }) {
     if (!run.run) return;
     const question = run.status ? null : model.get("question");
     drawCard(question);
-    drawSteps(overlaid(run, model.get("live")), question);
-    drawHead(run, model.get("state"));
+    const present = overlaid(run, model.get("live"));
+    drawSteps(present, question);
+    drawHead(present, model.get("state"));
     notes.replaceChildren(...model.get("notices").map((sentence) => h("p", {}, sentence)));
-    const link = model.get("link");
-    if (episode.dataset.link !== link && (!link || root.isConnected)) {
-      episode.dataset.link = link;
-      const href = link && address(root, link);
-      episode.replaceChildren(...(link ? [href ? h("a", { href, target: "_blank", rel: "noopener" }, "episode") : link] : []));
+    const path = run.episode || "";
+    if (episode.dataset.path !== path && root.isConnected) {
+      episode.dataset.path = path;
+      const href = path && address(root, path);
+      episode.replaceChildren(href ? h("a", { href, target: "_blank", rel: "noopener" }, "episode") : path);
     }
     tick();
   }
 
   const later = () => (frame ||= requestAnimationFrame(draw));
-  const watched = ["run", "live", "question", "state", "notices", "link", "show_answer"];
+  const watched = ["run", "live", "question", "state", "notices", "show_answer"];
   for (const name of watched) model.on(`change:${name}`, later);
   const timer = setInterval(tick, 500);
   el.replaceChildren(root);
