@@ -63,9 +63,9 @@ BEFORE_TUNING = """
 ## Before tuning
 
 The same cells at commit `b38d1c3d8c25`, when they had just been written: asks or not, precision 126/127 and recall
-126/149 on dev, 127/134 and 127/149 on heldout; exactly the expected set of kinds 255/287 and 248/287. What was changed
-since was led by the cells of dev; those of heldout that failed were not looked at before the figures above. One hand
-wrote the cells and the tables of names, so strangers' code will be read less well than either half.
+126/149 on dev, 127/134 and 127/149 on heldout; exactly the expected set of kinds 255/287 and 248/287. The changes
+since were led by the cells of dev; those of heldout that failed were not looked at before the figures above. One
+hand wrote the cells and the tables of names, so strangers' code will be read less well than either half.
 """
 
 
