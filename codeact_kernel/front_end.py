@@ -9,8 +9,8 @@ from codeact_kernel.canonical import sha256
 from codeact_kernel.execute.cells import CellsExecutor
 
 if TYPE_CHECKING:
-    from codeact_kernel.panel import Client, Panel
-    from codeact_kernel.resident import Job
+    from codeact_kernel.pages import Page, Pages
+    from codeact_kernel.resident import Job, Resident
     from codeact_kernel.types import Execution
 
 WAIT_SECONDS = 0.2
@@ -19,18 +19,19 @@ WAIT_SECONDS = 0.2
 class Notebook:
     """Makes the executor of each run, and hands it what pages say of its cells."""
 
-    def __init__(self, panel: Panel) -> None:
-        self._panel = panel
+    def __init__(self, resident: Resident, pages: Pages) -> None:
+        self._resident = resident
+        self._pages = pages
         self._executor: CellsExecutor | None = None
 
     def available(self, notebook: str | None, cell_id: str | None) -> bool:
         """Say whether a page is there that can show a cell below this one."""
-        return cell_id is not None and self._panel.page_of(notebook) is not None
+        return cell_id is not None and self._pages.showing(notebook) is not None
 
     def executor(self, job: Job, after: str | None) -> CellsExecutor:
         """Return what runs the job's actions as cells below the cell `after`."""
-        resident = self._panel.resident
-        place = Place(self._panel, job, after)
+        resident = self._resident
+        place = Place(resident, self._pages, job, after)
         self._executor = CellsExecutor(resident.cells, resident.shell, place, watch=resident.names)
         return self._executor
 
@@ -48,17 +49,18 @@ class Notebook:
 class Place:
     """Where one run's cells go: each below the one before. It is the front end of `execute.cells`."""
 
-    def __init__(self, panel: Panel, job: Job, after: str | None) -> None:
-        self._panel = panel
+    def __init__(self, resident: Resident, pages: Pages, job: Job, after: str | None) -> None:
+        self._resident = resident
+        self._pages = pages
         self._job = job
         self._after = after
 
-    def _page(self) -> Client | None:
-        return self._panel.page_of(self._job.origin.notebook)
+    def _page(self) -> Page | None:
+        return self._pages.showing(self._job.origin.notebook)
 
     async def present(self) -> bool:
         """Say whether a page is there; with the setting `when_closed="wait"`, wait for one."""
-        people = self._panel.resident.progress
+        people = self._resident.progress
         while self._page() is None and self._job.config.when_closed == "wait" and not self._job.stop.is_set():
             await asyncio.to_thread(people.wait_for_people, WAIT_SECONDS)
         return self._page() is not None
@@ -75,7 +77,7 @@ class Place:
             "code": code,
             "sha256": sha256(code),
             "after": self._after,
-            "metadata": {"codeact": {"run": f"{self._panel.boot}-{run.name}", "step": step, "role": "action"}},
+            "metadata": {"codeact": {"run": f"{self._pages.boot}-{run.name}", "step": step, "role": "action"}},
         }
         run.pending = event
         run.cells[cell_id] = {
@@ -89,12 +91,12 @@ class Place:
         }
         run.change(status="queued", cell_id=cell_id)
         if page is not None:
-            self._panel.tell_one(page, event)
+            self._pages.tell_one(page, event)
 
     def cancel(self, cell_id: str) -> None:
         """Take a cell back."""
         self._job.run.pending = None
-        self._panel.resident.progress.emit("cancel", cell_id=cell_id)
+        self._resident.progress.emit("cancel", cell_id=cell_id)
 
     def finished(self, cell_id: str, code: str, execution: Execution, *, own: bool) -> None:
         """Keep what came of a cell, so that a page can put it back that lost it."""

@@ -114,9 +114,14 @@ class History:
         """Say whether nothing but one call of our magic, whose result goes nowhere, stands in the present cell."""
         return len(self._pieces) == 2 and not any(one.source or one.blocked or one.lost for one in self._pieces)
 
-    def forget(self) -> None:
-        """Forget the cells run since the last task."""
-        self._humans.clear()
+    @property
+    def count(self) -> int:
+        """How many cells `humans` would return."""
+        return len(self._humans)
+
+    def forget(self, count: int | None = None) -> None:
+        """Forget the cells run since the last task, or the first `count` of them."""
+        del self._humans[:count]
 
     def take(self) -> list[HumanCell]:
         """Return the cells run since the last task, and forget them."""

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codeact_kernel.config import CodeAct
+    from codeact_kernel.front_end import Notebook
     from codeact_kernel.models.sources import Progress as Download
-    from codeact_kernel.panel import Client, Panel
+    from codeact_kernel.pages import Page
     from codeact_kernel.resident import Resident
 
 OPTIONS = ("model", "approval", "max_steps")
@@ -33,11 +34,11 @@ UNDO_SECONDS = 20.0
 class Requests:
     """Handles the messages of `protocol.schema.json`; each handler returns its reply, None for a later one."""
 
-    def __init__(self, resident: Resident, panel: Panel) -> None:
+    def __init__(self, resident: Resident, notebook: Notebook) -> None:
         self._resident = resident
-        self._panel = panel
+        self._notebook = notebook
         self._pulling: set[str] = set()
-        self._handlers: dict[str, Callable[[Client, dict[str, Any]], dict[str, Any] | None]] = {
+        self._handlers: dict[str, Callable[[Page, dict[str, Any]], dict[str, Any] | None]] = {
             "start": self._start,
             "stop": self._stop,
             "approve": self._approve,
@@ -52,10 +53,10 @@ class Requests:
             "episodes": self._episodes,
             "messages": self._messages,
             "cells": self._cells,
-            "ping": lambda _client, _data: {},
+            "ping": lambda _page, _data: {},
         }
 
-    def handle(self, client: Client, data: dict[str, Any]) -> dict[str, Any] | None:
+    def handle(self, page: Page, data: dict[str, Any]) -> dict[str, Any] | None:
         """Do what a message asks.
 
         Raises:
@@ -67,41 +68,41 @@ class Requests:
                 f"The kernel's codeact-kernel does not know {data.get('type')!r}; the panel and the kernel may be "
                 "of different versions."
             )
-        return handler(client, data)
+        return handler(page, data)
 
     # -- runs --------------------------------------------------------------------------------------------------
-    def _start(self, client: Client, data: dict[str, Any]) -> dict[str, Any]:
+    def _start(self, page: Page, data: dict[str, Any]) -> dict[str, Any]:
         resident, task = self._resident, str(data.get("task") or "")
         options = data.get("options") or {}
         config = resident.settings.updated(**{name: options.get(name) or None for name in OPTIONS})
         about = data.get("about") or {}
         resident.names.protect(options.get("protect") or ())
-        origin = Origin(client.notebook or notebook_of(resident.shell), None)
+        origin = Origin(page.notebook or notebook_of(resident.shell), None)
         job = resident.begin(task_about(task, about), config, origin, surface="panel", inline=False)
         job.run.update(task=task)
         if about.get("error"):
             job.about = (str(about.get("cell_id") or ""), str(about.get("source") or ""))
-        resident.submit(job, self._panel.notebook.executor(job, data.get("after") or None))
+        resident.submit(job, self._notebook.executor(job, data.get("after") or None))
         return {"run": job.run.name}
 
-    def _stop(self, _client: Client, _data: dict[str, Any]) -> dict[str, Any]:
+    def _stop(self, _page: Page, _data: dict[str, Any]) -> dict[str, Any]:
         return {"stopped": self._resident.stop()}
 
-    def _approve(self, _client: Client, data: dict[str, Any]) -> dict[str, Any]:
+    def _approve(self, _page: Page, data: dict[str, Any]) -> dict[str, Any]:
         return {"taken": self._resident.progress.approve(data)}
 
-    def _cell_started(self, _client: Client, data: dict[str, Any]) -> None:
-        self._panel.notebook.started(str(data.get("cell_id")))
+    def _cell_started(self, _page: Page, data: dict[str, Any]) -> None:
+        self._notebook.started(str(data.get("cell_id")))
 
-    def _cell_done(self, _client: Client, data: dict[str, Any]) -> None:
+    def _cell_done(self, _page: Page, data: dict[str, Any]) -> None:
         if data.get("status") in {"aborted", "gone"}:
-            self._panel.notebook.not_run(str(data.get("cell_id")))
+            self._notebook.not_run(str(data.get("cell_id")))
 
-    def _reset(self, _client: Client, _data: dict[str, Any]) -> dict[str, Any]:
+    def _reset(self, _page: Page, _data: dict[str, Any]) -> dict[str, Any]:
         self._resident.reset()
         return {}
 
-    def _undo(self, client: Client, data: dict[str, Any]) -> None:
+    def _undo(self, page: Page, data: dict[str, Any]) -> None:
         """Undo or redo on the main thread, and answer then."""
         resident, redo = self._resident, data["type"] == "redo"
         steps = max(1, int(data.get("steps") or 1))
@@ -109,28 +110,31 @@ class Requests:
         def work() -> dict[str, Any]:
             return resident.undo(steps, redo=redo)
 
-        self._later(client, data, lambda: on_main(resident.kernel, work).result(timeout=UNDO_SECONDS))
+        self._later(page, data, lambda: on_main(resident.kernel, work).result(timeout=UNDO_SECONDS))
 
-    def _later(self, client: Client, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
+    def _later(self, page: Page, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
         """Answer from a thread of its own: the subshell must hear Stop meanwhile."""
+
+        def fail(sentence: str) -> None:
+            page.send({"type": "error", "re": data.get("id"), "sentence": sentence})
 
         def run() -> None:
             try:
                 reply = work()
             except CodeActError as error:
-                self._panel.fail(client, data.get("id"), str(error))
+                fail(str(error))
             except TimeoutError:
                 sentence = "The kernel is busy with a cell; try again when that has ended."
-                self._panel.fail(client, data.get("id"), sentence)
+                fail(sentence)
             except Exception as error:
-                self._panel.fail(client, data.get("id"), f"It failed ({type(error).__name__}: {error}).")
+                fail(f"It failed ({type(error).__name__}: {error}).")
             else:
-                self._panel.reply(client, data.get("id"), reply)
+                page.send({"type": "reply", "re": data.get("id"), **reply})
 
         threading.Thread(target=run, name="codeact-request", daemon=True).start()
 
     # -- settings and models -----------------------------------------------------------------------------------
-    def _configure(self, _client: Client, data: dict[str, Any]) -> dict[str, Any]:
+    def _configure(self, _page: Page, data: dict[str, Any]) -> dict[str, Any]:
         resident = self._resident
         changes = {name: data[name] for name in OPTIONS if data.get(name) not in (None, "")}
         resident.settings.updated(**changes)  # all or nothing
@@ -138,8 +142,8 @@ class Requests:
             resident.settings.assign(name, value)
         return {"settings": dict(resident.progress.settings)}
 
-    def _status(self, client: Client, data: dict[str, Any]) -> None:
-        self._later(client, data, lambda: self._model_status(probe=bool(data.get("probe"))))
+    def _status(self, page: Page, data: dict[str, Any]) -> None:
+        self._later(page, data, lambda: self._model_status(probe=bool(data.get("probe"))))
 
     def _model_status(self, *, probe: bool) -> dict[str, Any]:
         config = self._resident.settings
@@ -176,7 +180,7 @@ class Requests:
             return {"ready": False, "answers": False, "sentence": str(error)}
         return {"answers": True, "sentence": f"It answers: {seconds:.1f} s to the first word."}
 
-    def _pull(self, _client: Client, data: dict[str, Any]) -> dict[str, Any]:
+    def _pull(self, _page: Page, data: dict[str, Any]) -> dict[str, Any]:
         name = weights.find(str(data.get("name") or "")).name
         if name not in self._pulling:
             self._pulling.add(name)
@@ -203,7 +207,7 @@ class Requests:
         emit("pull", name=name, done=0 if error else size, total=size, what="", finished=True, error=error)
 
     # -- the record --------------------------------------------------------------------------------------------
-    def _episodes(self, _client: Client, _data: dict[str, Any]) -> dict[str, Any]:
+    def _episodes(self, _page: Page, _data: dict[str, Any]) -> dict[str, Any]:
         resident = self._resident
         entries = store.listing(resident.session.episodes_folder(resident.settings))
         return {
@@ -220,11 +224,11 @@ class Requests:
             ]
         }
 
-    def _messages(self, _client: Client, data: dict[str, Any]) -> dict[str, Any]:
+    def _messages(self, _page: Page, data: dict[str, Any]) -> dict[str, Any]:
         messages, note = self._resident.sent(int(data.get("step") or 0))
         return {"messages": messages, "note": note}
 
-    def _cells(self, _client: Client, data: dict[str, Any]) -> dict[str, Any]:
+    def _cells(self, _page: Page, data: dict[str, Any]) -> dict[str, Any]:
         run = self._resident.progress.find(str(data.get("run") or ""))
         if run is None:
             raise ConfigError("The kernel does not remember that run; its episode has the cells.")

@@ -135,7 +135,7 @@ class Progress:
                 "state": self.state,
                 "runs": [run.json() for run in self._runs],
                 "question": current.question if current is not None else None,
-                "execute": current.pending if current is not None else None,
+                "execute": dict(current.pending) if current is not None and current.pending else None,
                 "settings": dict(self.settings),
                 "owner": current.owner if current is not None else None,
             }

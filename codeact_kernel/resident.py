@@ -26,7 +26,7 @@ from codeact_kernel.worker import worker
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -119,9 +119,15 @@ class Resident:
             patience = COMING_SECONDS
         front = FrontAsker(self.progress, job.run, asker, patience)
         self.names.watch(job.run)
-        prelude, humans = self.history.prelude(), self.history.humans()
+        prelude, humans, known = self.history.prelude(), self.history.humans(), self.history.count
+
+        def kept() -> None:  # the user may have run another cell since
+            self.history.forget(known)
+
         job.work = worker().submit(
-            self._carry_out(job, executor, Views(job.run, *views), front, prelude=prelude, humans=humans)
+            self._carry_out(
+                job, executor, Views(job.run, *views), front, prelude=prelude, humans=humans, kept=kept
+            )
         )
         return job.work
 
@@ -137,6 +143,7 @@ class Resident:
         *,
         prelude: Prelude,
         humans: Sequence[HumanCell],
+        kept: Callable[[], None],
     ) -> Outcome:
         outcome = Outcome("failed", cause="An unexpected error ended the task.")
         try:
@@ -150,7 +157,7 @@ class Resident:
                 origin=job.origin,
                 prelude=prelude,
                 humans=humans,
-                kept=self.history.forget,
+                kept=kept,
                 between=None if job.run.inline else self.history.take,
             )
         except CodeActError as error:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent.approval import ALLOW_KINDS, NEVER_ALLOWED
+from codeact_kernel.agent.approval import ALLOW_KINDS, allowable
 from codeact_kernel.canonical import sha256
 from codeact_kernel.execute.capture import safe_text
 from codeact_kernel.terminal import clip
@@ -261,7 +261,7 @@ class RunProgress:
             "code": code,
             "reason": reason,
             "risks": shown,
-            "allowable": sorted({risk.kind for risk in risks} - NEVER_ALLOWED),
+            "allowable": sorted(allowable(risks)),
             "unsaved": self.step_json()["unsaved"],
         }
         with self._lock:

@@ -40,6 +40,7 @@ LAYERS = (
         "stage",
         "panel",
         "panel_requests",
+        "pages",
         "front_end",
         "cli",
         "cli_models",

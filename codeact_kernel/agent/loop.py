@@ -147,6 +147,7 @@ class Agent:
     allowed: set[str] = field(default_factory=set)
     usage: Usage = field(default_factory=Usage)
     _task: str = ""
+    _theirs: frozenset[str] = frozenset()
     _steps: int = 0
     _complaints: int = 0
     _bounced: bool = False
@@ -184,6 +185,7 @@ class Agent:
         return outcome
 
     def _begin(self, task: str, snapshot: Snapshot) -> None:
+        self._theirs = frozenset((*snapshot.names, *snapshot.functions))
         talk, self._task = self.conversation, clip(" ".join(task.split()), RESTATED_CHARS)[0]
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
         about, talk.note = "\n".join(filter(None, (talk.note, about))), ""
@@ -280,7 +282,8 @@ class Agent:
         talk = self.conversation
         cwd = talk.snapshot.cwd if talk.snapshot is not None and talk.snapshot.cwd else None
         steps = [turn for turn in talk.turns if isinstance(turn, Step) and turn.execution is not None]
-        return risk.labels(code, cwd=cwd, earlier=[step.code for step in steps[-EARLIER_CELLS:] if step.code])
+        earlier = [step.code for step in steps[-EARLIER_CELLS:] if step.code]
+        return risk.labels(code, cwd=cwd, names=self._theirs, earlier=earlier)
 
     async def _execute(self, code: str) -> Execution:
         self.stop.check()
