@@ -144,13 +144,12 @@ class RunWidget:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._whole or self._pieces or self._closed)
-                if self._closed:
-                    return
-                whole, self._whole, self._pieces = self._whole, False, False
-            state = self._state() if whole else {"live": self._written()}
-            with suppress(Exception), self.face.hold_sync():  # a broken page must not end what others see
-                for name, value in state.items():
-                    setattr(self.face, name, value)
+                whole, closed = self._whole, self._closed
+                self._whole = self._pieces = False
+            if whole or not closed:
+                self._push(self._state() if whole else {"live": self._written()})
+            if closed:
+                return
             if self._last["status"] is not None or self._progress.find(self._name) is None:
                 break
             with self._changed:
@@ -158,6 +157,11 @@ class RunWidget:
         self._release()
         if self.ready.is_set():  # the saved notebook tells those who have no widgets what happened
             self.redraw(self._bundle(transcript(self._last)))
+
+    def _push(self, state: dict[str, Any]) -> None:
+        with suppress(Exception), self.face.hold_sync():  # a broken page must not end what others see
+            for name, value in state.items():
+                setattr(self.face, name, value)
 
     def _written(self) -> dict[str, Any] | None:
         found = self._progress.find(self._name)
