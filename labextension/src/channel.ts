@@ -1,7 +1,5 @@
 /**
- * The wire to the agent of one kernel: a comm, its requests, and what its events add up to.
- *
- * One channel serves all notebooks of this page that share the kernel.
+ * The wire between one notebook and the agent in its kernel: a comm, its requests, and what its events add up to.
  */
 import type { Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
@@ -36,9 +34,9 @@ interface IPending {
 export class KernelChannel implements IDisposable {
   constructor(kernel: Kernel.IKernelConnection) {
     this._kernel = kernel;
-    kernel.registerCommTarget(COMM_TARGET, this._onTarget);
     kernel.statusChanged.connect(this._onStatus, this);
     kernel.connectionStatusChanged.connect(this._onConnectionStatus, this);
+    kernel.disposed.connect(this._onKernelDisposed, this);
   }
 
   get kernel(): Kernel.IKernelConnection {
@@ -69,9 +67,14 @@ export class KernelChannel implements IDisposable {
     return this._changed;
   }
 
-  /** Emitted when a comm is open and a hello is due from every notebook. */
+  /** Emitted when a comm is open and a hello is due. */
   get opened(): ISignal<this, void> {
     return this._opened;
+  }
+
+  /** Emitted when the connection that carries the channel is gone, though the kernel may live on. */
+  get lost(): ISignal<this, void> {
+    return this._lost;
   }
 
   get isDisposed(): boolean {
@@ -92,7 +95,7 @@ export class KernelChannel implements IDisposable {
       return;
     }
     const comm = this._kernel.createComm(COMM_TARGET);
-    this._adopt(comm);
+    this._take(comm);
     await subshellReady(comm, this._kernel);
     if (this._comm !== comm || comm.isDisposed) {
       return;
@@ -101,13 +104,23 @@ export class KernelChannel implements IDisposable {
     this._opened.emit();
   }
 
+  /** Take over a comm that the kernel opened; the one before is closed. */
+  adopt(comm: Kernel.IComm): void {
+    this._take(comm);
+    void subshellReady(comm, this._kernel).then(() => {
+      if (this._comm === comm && !comm.isDisposed) {
+        this._opened.emit();
+      }
+    });
+  }
+
   /** Send a message that nobody answers; dropped when no comm is open. */
   send(message: Notification): void {
     this._post(message);
   }
 
-  /** Send a request; rejects with a sentence after 10 s, or when the kernel says no. */
-  request<R extends ReplyMessage>(message: Request): Promise<R> {
+  /** Send a request; rejects with a sentence after `timeout` ms, or when the kernel says no. */
+  request<R extends ReplyMessage>(message: Request, timeout = REQUEST_TIMEOUT_MS): Promise<R> {
     if (!this.hasComm) {
       return Promise.reject(new Error('The agent of this kernel is not connected.'));
     }
@@ -115,8 +128,8 @@ export class KernelChannel implements IDisposable {
     return new Promise<R>((resolve, reject) => {
       const timer = window.setTimeout(() => {
         this._pending.delete(id);
-        reject(new Error(`The kernel did not answer within ${REQUEST_TIMEOUT_MS / 1000} seconds.`));
-      }, REQUEST_TIMEOUT_MS);
+        reject(new Error(`The kernel did not answer within ${timeout / 1000} seconds.`));
+      }, timeout);
       this._pending.set(id, { resolve: reply => resolve(reply as R), reject, timer });
       this._post({ ...message, id } as unknown as JSONObject);
     });
@@ -133,11 +146,9 @@ export class KernelChannel implements IDisposable {
     }
     this._isDisposed = true;
     this._rejectAll('The notebook was closed.');
-    if (!this._kernel.isDisposed) {
-      this._kernel.removeCommTarget(COMM_TARGET, this._onTarget);
-      if (this._comm !== null && !this._comm.isDisposed) {
-        this._comm.close();
-      }
+    Signal.disconnectReceiver(this);
+    if (this.hasComm && !this._kernel.isDisposed) {
+      this._comm?.close();
     }
     this._comm = null;
     Signal.clearData(this);
@@ -149,7 +160,7 @@ export class KernelChannel implements IDisposable {
     }
   }
 
-  private _adopt(comm: Kernel.IComm): void {
+  private _take(comm: Kernel.IComm): void {
     const old = this._comm;
     this._comm = comm;
     comm.onMsg = message => {
@@ -168,15 +179,6 @@ export class KernelChannel implements IDisposable {
       old.close();
     }
   }
-
-  private readonly _onTarget = (comm: Kernel.IComm): void => {
-    this._adopt(comm);
-    void subshellReady(comm, this._kernel).then(() => {
-      if (this._comm === comm && !comm.isDisposed) {
-        this._opened.emit();
-      }
-    });
-  };
 
   private _onMessage(message: KernelEvent | ReplyMessage): void {
     if (message.type === 'reply' || message.type === 'error') {
@@ -243,6 +245,13 @@ export class KernelChannel implements IDisposable {
     }
   }
 
+  private _onKernelDisposed(): void {
+    this._comm = null;
+    this._connected = false;
+    this._rejectAll('The connection to the kernel was closed.');
+    this._lost.emit();
+  }
+
   private _rejectAll(sentence: string): void {
     for (const pending of this._pending.values()) {
       window.clearTimeout(pending.timer);
@@ -260,6 +269,7 @@ export class KernelChannel implements IDisposable {
   private readonly _pending = new Map<string, IPending>();
   private readonly _event = new Signal<this, KernelEvent>(this);
   private readonly _changed = new Signal<this, void>(this);
+  private readonly _lost = new Signal<this, void>(this);
   private readonly _opened = new Signal<this, void>(this);
   private _comm: Kernel.IComm | null = null;
   private _connected = false;

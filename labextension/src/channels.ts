@@ -1,15 +1,19 @@
 /**
- * Which notebooks of this page share a channel: those on the same kernel.
+ * Which connections carry the channels of this page: notebooks on the same kernel share one.
  */
 import type { Kernel } from '@jupyterlab/services';
 
-import { KernelChannel } from './channel';
+import { COMM_TARGET, KernelChannel } from './channel';
 
-interface IEntry {
-  channel: KernelChannel;
-  users: number;
-  /** A connection that we opened ourselves, because the notebook's own carries no comms. */
-  own: Kernel.IKernelConnection | null;
+/** Comms that kernels open to front ends; a connection that does not know them would close them. */
+const OTHERS_TARGETS = ['jupyter.widget', 'jupyter.widget.control'];
+
+interface ILink {
+  kernel: Kernel.IKernelConnection;
+  channels: Set<KernelChannel>;
+  onComm: (comm: Kernel.IComm) => void;
+  /** Whether we opened the connection ourselves, because the notebook's own carries no comms. */
+  own: boolean;
 }
 
 export class ChannelPool {
@@ -17,35 +21,70 @@ export class ChannelPool {
     this._kernels = kernels;
   }
 
-  /** The channel of a kernel; each call wants one `release`. */
+  /** A new channel to a kernel; it wants one `release`. */
   acquire(kernel: Kernel.IKernelConnection): KernelChannel {
-    const known = this._entries.get(kernel.id);
-    if (known !== undefined && !known.channel.kernel.isDisposed) {
-      known.users += 1;
-      return known.channel;
-    }
-    known?.channel.dispose();
-    // Jupyter lets one connection per page carry a kernel's comms; the others must not open any.
-    const own = kernel.handleComms ? null : this._kernels.connectTo({ model: kernel.model });
-    const entry = { channel: new KernelChannel(own ?? kernel), users: 1, own };
-    this._entries.set(kernel.id, entry);
-    return entry.channel;
+    const known = this._links.get(kernel.id);
+    const link = known !== undefined && !known.kernel.isDisposed ? known : this._link(kernel);
+    const channel = new KernelChannel(link.kernel);
+    link.channels.add(channel);
+    return channel;
   }
 
-  /** Give a channel back; the last user closes it. */
+  /** Close a channel. */
   release(channel: KernelChannel): void {
-    for (const [id, entry] of this._entries) {
-      if (entry.channel === channel) {
-        entry.users -= 1;
-        if (entry.users === 0 || channel.kernel.isDisposed) {
-          this._entries.delete(id);
-          channel.dispose();
-          entry.own?.dispose();
-        }
+    channel.dispose();
+    for (const [id, link] of this._links) {
+      link.channels.delete(channel);
+      if (link.channels.size === 0) {
+        this._links.delete(id);
+        this._unlink(link);
       }
     }
   }
 
+  private _link(kernel: Kernel.IKernelConnection): ILink {
+    // Jupyter lets one connection of a page carry a kernel's comms; on the others none can be opened.
+    const own = !kernel.handleComms;
+    const carrier = own
+      ? this._kernels.connectTo({ model: kernel.model, handleComms: true })
+      : kernel;
+    const channels = new Set<KernelChannel>();
+    const onComm = (comm: Kernel.IComm): void => hand(comm, channels);
+    carrier.registerCommTarget(COMM_TARGET, onComm);
+    if (own) {
+      for (const target of OTHERS_TARGETS) {
+        carrier.registerCommTarget(target, () => undefined);
+      }
+    }
+    const link = { kernel: carrier, channels, onComm, own };
+    this._links.set(kernel.id, link);
+    return link;
+  }
+
+  private _unlink(link: ILink): void {
+    if (link.kernel.isDisposed) {
+      return;
+    }
+    link.kernel.removeCommTarget(COMM_TARGET, link.onComm);
+    if (link.own) {
+      link.kernel.dispose();
+    }
+  }
+
   private readonly _kernels: Kernel.IManager;
-  private readonly _entries = new Map<string, IEntry>();
+  private readonly _links = new Map<string, ILink>();
+}
+
+/** The kernel opened a comm: one channel takes it, the others without one open their own. */
+function hand(comm: Kernel.IComm, channels: Set<KernelChannel>): void {
+  const waiting = [...channels].filter(channel => !channel.hasComm);
+  const taker = waiting.shift() ?? [...channels][0];
+  if (taker === undefined) {
+    comm.close();
+    return;
+  }
+  taker.adopt(comm);
+  for (const channel of waiting) {
+    void channel.open();
+  }
 }

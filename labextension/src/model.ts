@@ -10,6 +10,7 @@ import type {
   Step,
   TokenEvent
 } from './protocol';
+import { isEnded } from './text';
 
 /** The kernel's snapshot, and what came since that the kernel does not keep. */
 export interface Snapshot extends WireSnapshot {
@@ -93,8 +94,8 @@ export function reduce(snapshot: Snapshot, event: KernelEvent, sameBoot = true):
 
 /** The kernel process is gone: whatever ran is lost, its runs become the past. */
 export function closeLost(snapshot: Snapshot): Snapshot {
-  const ended = snapshot.runs.filter(run => run.status === null).map(run => run.run);
-  const runs = snapshot.runs.map(run => (run.status === null ? lostRun(run) : run));
+  const runs = snapshot.runs.map(past);
+  const cutOff = runs.filter((_, at) => snapshot.runs[at].status === null).map(run => run.run);
   return {
     ...snapshot,
     state: 'idle',
@@ -103,9 +104,15 @@ export function closeLost(snapshot: Snapshot): Snapshot {
     execute: null,
     owner: null,
     past: [...snapshot.past, ...runs].slice(-MAX_PAST),
-    lost: [...snapshot.lost, ...ended],
+    lost: [...snapshot.lost, ...cutOff],
+    notices: {},
     proposals: {}
   };
+}
+
+/** Whether a run belongs to a kernel process that is gone: it can be read, but nothing can be asked about it. */
+export function isPast(snapshot: Snapshot, run: Run): boolean {
+  return snapshot.past.includes(run);
 }
 
 /** The run that is on, or null. */
@@ -119,19 +126,17 @@ export function allRuns(snapshot: Snapshot): Run[] {
   return [...snapshot.past, ...snapshot.runs];
 }
 
-function lostRun(run: Run): Run {
-  const open = ['thinking', 'writing', 'asking', 'queued', 'running'];
-  return {
-    ...run,
-    state: 'idle',
-    status: 'failed',
-    cause: LOST_CAUSE,
-    steps: run.steps.map(step =>
-      open.includes(step.status)
-        ? { ...step, status: 'dead', undoable: false }
-        : { ...step, undoable: false }
-    )
-  };
+/** A run as it stays when its kernel is gone. The next kernel counts its runs anew, so it gets a name of its own. */
+function past(run: Run): Run {
+  const name = `${run.run}@${run.started}`;
+  const ended = run.status !== null;
+  const steps = run.steps.map(step => ({
+    ...step,
+    status: isEnded(step.status) ? step.status : ('dead' as const),
+    undoable: false
+  }));
+  const end = ended ? {} : { state: 'idle' as const, status: 'failed' as const, cause: LOST_CAUSE };
+  return { ...run, ...end, run: name, steps };
 }
 
 function onState(snapshot: Snapshot, state: Snapshot['state'], id: string | null): Snapshot {

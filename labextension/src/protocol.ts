@@ -7,7 +7,7 @@
 /**
  * Messages of the comm target `codeact_kernel`, version 1. Receivers ignore fields that they do not know.
  */
-export type WireMessage = FrontEndMessage | ReplyMessage | KernelEvent;
+export type WireMessage = FrontEndMessage | ReplyMessage | KernelEvent | HailMessage;
 /**
  * What a front end sends.
  */
@@ -132,6 +132,10 @@ export interface StartOptions {
   approval?: Mode;
   max_steps?: number;
   protect?: string[];
+  /**
+   * What the run does when the last page is closed.
+   */
+  when_closed?: 'go-on' | 'wait';
 }
 /**
  * The user's cell that a task is about.
@@ -160,7 +164,7 @@ export interface ApproveMessage {
    */
   run: string;
   /**
-   * Index of the step in its run.
+   * Number of the step in its conversation, from 1.
    */
   step: number;
   sha256: string;
@@ -291,7 +295,7 @@ export interface MessagesMessage {
    */
   run: string;
   /**
-   * Index of the step in its run.
+   * Number of the step in its conversation, from 1.
    */
   step: number;
 }
@@ -399,9 +403,19 @@ export interface StatusReply {
    */
   re: string;
   model: string;
-  resolved: string | null;
-  backend: string | null;
+  /**
+   * The model that `model` means now; empty when there is none.
+   */
+  resolved: string;
+  backend: string;
+  /**
+   * A model is there.
+   */
   ready: boolean;
+  /**
+   * Whether it answered the probe; null: not tried.
+   */
+  answers: boolean | null;
   sentence: string;
   installed: InstalledModel[];
   approval: Mode;
@@ -449,6 +463,7 @@ export interface EpisodeEntry {
   started: string;
   status: string;
   steps: number;
+  model?: string;
 }
 /**
  * Answers `messages`.
@@ -488,7 +503,7 @@ export interface CellsReply {
 export interface CellRecord {
   cell_id: string;
   /**
-   * Index of the step in its run.
+   * Number of the step in its conversation, from 1.
    */
   step: number;
   code: string;
@@ -569,10 +584,13 @@ export interface Run {
    */
   status: RunStatus | null;
   /**
-   * Markdown; untrusted.
+   * Markdown; untrusted. Empty: none.
    */
-  answer: string | null;
-  cause: string | null;
+  answer: string;
+  /**
+   * Why it did not end well, a sentence; else empty.
+   */
+  cause: string;
   /**
    * Path of the saved episode, relative to the kernel's working folder.
    */
@@ -605,7 +623,7 @@ export interface Usage {
  */
 export interface Step {
   /**
-   * Index of the step in its run.
+   * Number of the step in its conversation, from 1.
    */
   index: number;
   status: StepStatus;
@@ -637,15 +655,18 @@ export interface Step {
    * Only for inline runs and as a fallback.
    */
   outputs: NbOutput[];
-  seconds: number | null;
-  tokens: number | null;
+  seconds: number;
+  tokens: number;
   tokens_per_second: number | null;
   /**
    * What undo will not restore.
    */
   unsaved: Unsaved[];
   undoable: boolean;
-  notice: string | null;
+  /**
+   * Empty: none.
+   */
+  notice: string;
 }
 /**
  * One thing a cell may touch.
@@ -672,14 +693,14 @@ export interface StepApproval {
    * Who decided: `user` or the rule that did.
    */
   by: string;
-  reason: string | null;
+  reason: string;
 }
 /**
  * A cell waits for a person.
  */
 export interface Question {
   /**
-   * Index of the step in its run.
+   * Number of the step in its conversation, from 1.
    */
   step: number;
   /**
@@ -713,7 +734,7 @@ export interface ExecuteEvent {
    */
   run: string;
   /**
-   * Index of the step in its run.
+   * Number of the step in its conversation, from 1.
    */
   step: number;
   cell_id: string;
@@ -783,7 +804,7 @@ export interface TokenEvent {
    */
   run: string;
   /**
-   * Index of the step in its run.
+   * Number of the step in its conversation, from 1.
    */
   step: number;
   text: string;
@@ -879,6 +900,21 @@ export interface PullEvent {
   name: string;
   done: number;
   total: number | null;
+  /**
+   * What is being done, e.g. the source that is tried.
+   */
+  what: string;
   finished: boolean;
-  error: string | null;
+  /**
+   * Empty: none.
+   */
+  error: string;
+}
+/**
+ * Data of the comm that the kernel opens when the extension is loaded; the front end answers with hello.
+ */
+export interface HailMessage {
+  v: 1;
+  type: 'hail';
+  boot: string;
 }

@@ -67,12 +67,12 @@ export class CodeActSession implements IDisposable {
     this._channel?.send(message);
   }
 
-  /** Ask the kernel; rejects with a sentence after 10 s, without a kernel, or when it says no. */
-  request<R extends ReplyMessage>(message: Request): Promise<R> {
+  /** Ask the kernel; rejects with a sentence after `timeout` ms (10 s), without a kernel, or when it says no. */
+  request<R extends ReplyMessage>(message: Request, timeout?: number): Promise<R> {
     if (this._channel === null) {
       return Promise.reject(new Error('This notebook has no kernel.'));
     }
-    return this._channel.request<R>(message);
+    return this._channel.request<R>(message, timeout);
   }
 
   /** Interrupt the kernel; part of Stop, for kernels that handle no message while they compute. */
@@ -107,6 +107,7 @@ export class CodeActSession implements IDisposable {
     }
     this._isDisposed = true;
     this._detach();
+    Signal.disconnectReceiver(this);
     Signal.clearData(this);
   }
 
@@ -130,11 +131,8 @@ export class CodeActSession implements IDisposable {
       channel.changed.connect(this._emitChanged, this);
       channel.event.connect(this._onEvent, this);
       channel.opened.connect(this._hello, this);
-      if (channel.hasComm) {
-        this._hello();
-      } else {
-        void kernel.info.then(() => channel.open()).catch(() => undefined);
-      }
+      channel.lost.connect(this._onLost, this);
+      void kernel.info.then(() => channel.open()).catch(() => undefined);
     }
     this._changed.emit();
   }
@@ -145,6 +143,7 @@ export class CodeActSession implements IDisposable {
       channel.changed.disconnect(this._emitChanged, this);
       channel.event.disconnect(this._onEvent, this);
       channel.opened.disconnect(this._hello, this);
+      channel.lost.disconnect(this._onLost, this);
       this._pool.release(channel);
       this._channel = null;
     }
@@ -162,6 +161,16 @@ export class CodeActSession implements IDisposable {
 
   private _onKernelChanged(): void {
     this._attach(this.panel.sessionContext.session?.kernel ?? null);
+  }
+
+  /** Another notebook of this page carried our messages, and was closed. */
+  private _onLost(): void {
+    queueMicrotask(() => {
+      const kernel = this.panel.sessionContext.session?.kernel ?? null;
+      if (!this._isDisposed && kernel?.isDisposed !== true) {
+        this._attach(kernel);
+      }
+    });
   }
 
   private _onEvent(_: KernelChannel, event: KernelEvent): void {
