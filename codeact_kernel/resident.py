@@ -67,7 +67,7 @@ class Resident:
         self.cells = AgentCells(self.kernel)
         self.progress = Progress()
         self.history = History(shell, self._busy)
-        self.names = Names(shell.user_ns, lambda: set(shell.user_ns_hidden))
+        self.names = Names(shell.user_ns, lambda: set(shell.user_ns_hidden), lambda: self.settings.undo_bytes)
         self.job: Job | None = None
         self._lock = threading.Lock()
         self.settings.observe(lambda _: self._tell_settings())
@@ -222,6 +222,7 @@ class Resident:
             BusyError: a task is under way.
         """
         self.session.reset()
+        self.names.unprotect()
         self.history.forget()
 
     def sent(self, step: int) -> tuple[list[dict[str, str]], str]:

@@ -185,7 +185,8 @@ class Agent:
         return outcome
 
     def _begin(self, task: str, snapshot: Snapshot) -> None:
-        self._theirs = frozenset((*snapshot.names, *snapshot.functions))
+        functions = (text.removeprefix("class ").partition("(")[0] for text in snapshot.functions)
+        self._theirs = frozenset((*snapshot.names, *functions))
         talk, self._task = self.conversation, clip(" ".join(task.split()), RESTATED_CHARS)[0]
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
         about, talk.note = "\n".join(filter(None, (talk.note, about))), ""
