@@ -12,26 +12,21 @@ export interface IAttempt {
   edited: boolean;
 }
 
-/** Names one run among those of a notebook: kernels may number their runs alike. */
-export function runKey(mark: ICellMark): string {
-  return `${mark.episode ?? ''}#${mark.run}`;
-}
-
 /** The run of the cell at `active` if the agent wrote it, else of the last cell that it wrote; null without one. */
 export function chosenRun(cells: readonly IAttempt[], active: number): string | null {
   const at = cells[active]?.mark ?? null;
   if (at !== null) {
-    return runKey(at);
+    return at.run;
   }
   const marks = cells.flatMap(cell => (cell.mark === null ? [] : [cell.mark]));
   const last = marks.pop();
-  return last === undefined ? null : runKey(last);
+  return last?.run ?? null;
 }
 
 /** Ids of the failed, unedited action cells of a run that another action of it follows. */
 export function supersededFailures(cells: readonly IAttempt[], run: string): string[] {
   const own = cells.filter(
-    ({ mark }) => mark !== null && mark.role === 'action' && runKey(mark) === run
+    ({ mark }) => mark !== null && mark.role === 'action' && mark.run === run
   );
   return own
     .slice(0, -1)

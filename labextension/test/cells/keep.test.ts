@@ -8,12 +8,11 @@ interface IFacts {
   role?: 'action' | 'answer';
   failed?: boolean;
   edited?: boolean;
-  episode?: string;
 }
 
 function cell(id: string, facts: IFacts = {}): IAttempt {
-  const { run, role = 'action', failed = false, edited = false, episode } = facts;
-  const mark = run === undefined ? null : { run, step: 1, role, ...(episode && { episode }) };
+  const { run, role = 'action', failed = false, edited = false } = facts;
+  const mark = run === undefined ? null : { run, step: 1, role };
   return { id, mark, failed, edited };
 }
 
@@ -25,7 +24,7 @@ describe('failed attempts', () => {
       cell('b', { run: 'r', failed: true }),
       cell('c', { run: 'r' })
     ];
-    assert.deepEqual(supersededFailures(cells, '#r'), ['a', 'b']);
+    assert.deepEqual(supersededFailures(cells, 'r'), ['a', 'b']);
   });
 
   it('are not the last action, even below it stands an answer', () => {
@@ -34,7 +33,7 @@ describe('failed attempts', () => {
       cell('b', { run: 'r', failed: true }),
       cell('c', { run: 'r', role: 'answer' })
     ];
-    assert.deepEqual(supersededFailures(cells, '#r'), ['a']);
+    assert.deepEqual(supersededFailures(cells, 'r'), ['a']);
   });
 
   it('are not cells that the user edited, nor those of other runs', () => {
@@ -42,10 +41,10 @@ describe('failed attempts', () => {
       cell('a', { run: 'r', failed: true, edited: true }),
       cell('b', { run: 'q', failed: true }),
       cell('c', { run: 'r' }),
-      cell('d', { run: 'q', episode: 'other.ipynb' })
+      cell('d', { run: 'p' })
     ];
-    assert.deepEqual(supersededFailures(cells, '#r'), []);
-    assert.deepEqual(supersededFailures(cells, '#q'), []);
+    assert.deepEqual(supersededFailures(cells, 'r'), []);
+    assert.deepEqual(supersededFailures(cells, 'q'), []);
   });
 });
 
@@ -53,14 +52,14 @@ describe('the run that is meant', () => {
   const cells = [
     cell('a', { run: 'r' }),
     cell('u'),
-    cell('b', { run: 'q', episode: 'e.ipynb' }),
+    cell('b', { run: 'q', role: 'answer' }),
     cell('v')
   ];
 
   it('is that of the active cell, else the last', () => {
-    assert.equal(chosenRun(cells, 0), '#r');
-    assert.equal(chosenRun(cells, 1), 'e.ipynb#q');
-    assert.equal(chosenRun(cells, -1), 'e.ipynb#q');
+    assert.equal(chosenRun(cells, 0), 'r');
+    assert.equal(chosenRun(cells, 1), 'q');
+    assert.equal(chosenRun(cells, -1), 'q');
     assert.equal(chosenRun([cell('u')], 0), null);
   });
 });
