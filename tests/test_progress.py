@@ -194,7 +194,7 @@ def test_answers_to_another_question_are_not_taken():
         {"run": "run-9"},
         {"sha256": None},
     ):
-        assert ask(progress, run, {"decision": "approve"}, **change)["taken"] is False
+        assert ask(progress, run, {"decision": "approve"}, change)["taken"] is False
     assert run.question is None
     assert progress.approve({"run": run.name, "step": 1, "sha256": "0" * 64, "decision": "approve"}) is False
 
