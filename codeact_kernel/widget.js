@@ -6,7 +6,7 @@ const STATES = {
   executing: "running",
   stopping: "stopping",
 };
-// status -> [icon, word]; the word is what a screen reader says.
+// status -> [icon, word]
 const STATUS = {
   thinking: ["", "thinking"],
   writing: ["", "writing"],
@@ -103,20 +103,17 @@ const chips = (risks) =>
   h("ul", { class: "cak-chips", "aria-label": "What it may do" }, ...risks.map((risk) => h("li", {}, risk.words)));
 
 function icon(status) {
-  const [sign, word] = STATUS[status] || ["•", status];
   const shape = BUSY.has(status) ? "cak-spinner" : "cak-icon";
-  return [
-    h("span", { class: shape, "aria-hidden": "true" }, sign),
-    h("span", { class: "cak-hidden" }, `${word}: `),
-  ];
+  return h("span", { class: shape, "aria-hidden": "true" }, STATUS[status]?.[0] ?? "•");
 }
 
 /** One step as a list item; `asked`: its code stands in the card. */
 function stepItem(step, asked) {
   const [thought, code] = step.text ? split(step.text) : [step.thought, asked ? null : step.code];
-  const facts = [`step ${step.index}`, step.notice || (STATUS[step.status] || [])[1]];
+  const facts = [`step ${step.index}`, step.notice || (STATUS[step.status]?.[1] ?? step.status)];
   if (step.edited) facts.push("edited by you");
-  if (step.seconds) facts.push(seconds(step.seconds));
+  // While it is asked about, waits or runs, the seconds are those of the writing.
+  if (step.seconds && !["asking", "queued", "running"].includes(step.status)) facts.push(seconds(step.seconds));
   if (step.tokens_per_second) facts.push(`${step.tokens_per_second.toFixed(1)} tokens/s`);
   const body = h("div", { class: "cak-body" }, ...prose(thought || ""));
   if (code) body.append(codeBlock(code));
@@ -124,7 +121,7 @@ function stepItem(step, asked) {
   if (step.approval?.reason && step.approval.decision === "reject")
     body.append(h("p", { class: "cak-why" }, `Not run: ${step.approval.reason}`));
   if (step.summary) body.append(h("pre", { class: "cak-summary", "aria-label": "Output" }, step.summary));
-  const head = h("div", { class: "cak-step-head" }, ...icon(step.status), facts.filter(Boolean).join(" · "));
+  const head = h("div", { class: "cak-step-head" }, icon(step.status), facts.filter(Boolean).join(" · "));
   return h("li", { class: "cak-step", "data-status": step.status, "data-testid": "codeact-step" }, head, body);
 }
 
@@ -328,13 +325,14 @@ export function render({ model, el }) {
     const status = over ? run.status : state === "awaiting_approval" ? "asking" : "running";
     if (sign.dataset.status !== status) {
       sign.dataset.status = status;
-      sign.replaceChildren(...icon(status));
+      sign.replaceChildren(icon(status));
     }
     const writing = state === "generating" && run.steps.at(-1)?.status === "writing";
     const words = over ? (whole ? "done" : first) : writing ? "writing" : STATES[state] || "starting";
     if (title.dataset.words !== words) {
       title.dataset.words = words;
-      title.replaceChildren(...(over ? inline(words) : [words]));
+      const spoken = run.status === "done" && !whole ? [h("span", { class: "cak-hidden" }, "done: ")] : [];
+      title.replaceChildren(...spoken, ...(over ? inline(words) : [words]));
       title.title = over ? words : "";
     }
     fold.hidden = !over;

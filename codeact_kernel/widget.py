@@ -68,6 +68,7 @@ class RunWidget:
         self._changed = threading.Condition()
         self._whole = True
         self._pieces = self._closed = False
+        self._drawn = 0
         self._notices: list[str] = []
         self._leave: Callable[[], None] | None = None
         self._handle: Any = None
@@ -117,6 +118,18 @@ class RunWidget:
         if self._handle is not None:
             with suppress(Exception):  # the kernel may be going down
                 self._handle.update(bundle, raw=True)
+
+    def settle(self, bundle: dict[str, Any]) -> None:
+        """Put a MIME bundle in its place when the run is over; from any thread.
+
+        A page that was loaded again takes no updates of what was displayed before. There the widget stays and
+        shows the answer: it alone still reaches the page.
+        """
+        if self._drawn > 1:
+            self._push({"show_answer": True})
+        else:
+            self.close()
+            self.redraw(bundle)
 
     def _release(self) -> None:
         self._forget()
@@ -196,6 +209,7 @@ class RunWidget:
                 self._leave = self._progress.attend(self)
                 if found.over:
                     self._release()
+            self._drawn += 1
             self.ready.set()
         elif kind == "stop" and found is not None and not found.over:
             found.stopping()

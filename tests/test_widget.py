@@ -284,6 +284,24 @@ def test_closed_it_leaves_text_in_its_place_and_nothing_behind(kernel):
     kernel.run("run.warn('too late')\nrun.done(Outcome('done', ''))")
 
 
+def test_what_takes_its_place_does_so_but_for_a_page_that_was_loaded_again(kernel):
+    page = opened(kernel, "run = begin()\nw = shown(run, show_answer=False)")
+    page.say(type="ready")
+    kernel.run("w.ready.wait(2)\nrun.done(Outcome('done', 'It is 3.'))\nw.settle({'text/plain': 'the answer'})")
+    kernel.until(lambda m: m["msg_type"] == "comm_close" and m["content"]["comm_id"] == page.comm)
+    updates = [m["content"]["data"] for _, m in kernel.seen if m["msg_type"] == "update_display_data"]
+    assert updates[-1] == {"text/plain": "the answer"}
+    page = opened(kernel, "run = begin()\nw = shown(run, show_answer=False)")
+    page.say(type="ready")
+    page.say(type="ready")
+    kernel.run("while w._drawn < 2: time.sleep(0.01)")
+    kernel.run("run.done(Outcome('done', 'It is 3.'))\nw.settle({'text/plain': 'the answer'})")
+    _, state = page.until(lambda state: state["show_answer"] and state["run"]["status"])
+    assert state["run"]["answer"] == "It is 3."
+    kernel.send(page.comm, {"method": "request_state"})
+    page.until(lambda state: "_esm" in page.updates()[-1]["state"])
+
+
 def test_the_oldest_of_many_widgets_become_text(kernel):
     kernel.run("widget.close_all()\nwidget.MOST_OPEN, kept = 2, widget.MOST_OPEN")
     kernel.run("runs = [begin() for _ in range(4)]\nmany = [shown(run) for run in runs]")
