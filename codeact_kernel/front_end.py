@@ -93,6 +93,12 @@ class Place:
         if page is not None:
             self._pages.tell_one(page, event)
 
+    def began(self, cell_id: str) -> None:
+        """Say that the cell runs."""
+        run = self._job.run
+        run.cells.get(cell_id, {})["status"] = "running"
+        run.change(status="running")
+
     def cancel(self, cell_id: str) -> None:
         """Take a cell back."""
         self._job.run.pending = None

@@ -72,7 +72,12 @@ class Names:
             self._guard = Guard(self._namespace, self._protected)
         if not self._most_bytes():
             return ""
-        checkpoint = take(self._namespace, code, hidden=self._hidden(), max_bytes=self._most_bytes())
+        try:
+            checkpoint = take(self._namespace, code, hidden=self._hidden(), max_bytes=self._most_bytes())
+        except Exception as error:  # undo is a service: the step runs without it
+            if self._run is not None:
+                self._run.warn(f"This step cannot be undone ({type(error).__name__}: {error}).")
+            return ""
         if self._run is not None:
             self._run.change(unsaved=told(checkpoint.unsaved))
         self._checkpoint = checkpoint

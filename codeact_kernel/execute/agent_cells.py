@@ -53,6 +53,7 @@ class CellRequest:
     cell_id: str
     code: str
     watch: Watch | None = None
+    on_begin: Callable[[], None] = lambda: None
     began: threading.Event = field(default_factory=threading.Event)
     result: concurrent.futures.Future[Execution] = field(default_factory=concurrent.futures.Future)
     why: ExecutionStatus = "interrupted"
@@ -168,6 +169,7 @@ class AgentCells:
             return self._decline(CHANGED)
         self._running = request
         try:
+            request.on_begin()
             return await self._around(request, code, execute)
         finally:
             self._running = None

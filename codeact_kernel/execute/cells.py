@@ -40,6 +40,9 @@ class FrontEnd(Protocol):
     def execute(self, cell_id: str, code: str) -> None:
         """Ask for the cell; it is acknowledged through `CellsExecutor.started`."""
 
+    def began(self, cell_id: str) -> None:
+        """The cell runs now. Called on the main thread."""
+
     def cancel(self, cell_id: str) -> None:
         """Take a cell back that has not begun."""
 
@@ -88,7 +91,8 @@ class CellsExecutor:
         """Run one cell in the user's notebook, or, where no front end does, without one."""
         self._loop = asyncio.get_running_loop()
         self._acknowledged, self._lost = asyncio.Event(), False
-        request = CellRequest(secrets.token_hex(4), code, self._watch)
+        cell_id = secrets.token_hex(4)
+        request = CellRequest(cell_id, code, self._watch, on_begin=lambda: self._front.began(cell_id))
         self._request = request
         self._cells.expect(request)
         future = asyncio.wrap_future(request.result)
