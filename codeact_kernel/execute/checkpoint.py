@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.execute import kinds
@@ -16,7 +17,7 @@ from codeact_kernel.execute.reach import is_ipythons, reach, reach_of
 from codeact_kernel.execute.saving import Saver, too_large
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Mapping
 
     from codeact_kernel.execute.reach import Reach
 
@@ -133,17 +134,18 @@ def take_names(
     namespace: dict[str, Any],
     names: Iterable[str],
     *,
+    known: Iterable[Unsaved] = (),
     max_bytes: int = MOST_BYTES,
     max_seconds: float = MOST_SECONDS,
 ) -> Checkpoint:
     """Save just these names, in this order, with what they share among them; see `take`.
 
-    Those that do not exist are absent.
+    Those that do not exist are absent. `known`: names that need not be tried again.
     """
     limits = _Limits(max_bytes, max_seconds)
     ordered = tuple(dict.fromkeys(names))
     found = reach_of(namespace, ordered, until=limits.began + max_seconds / 4)
-    return _save(namespace, found, limits, ordered)
+    return _save(namespace, found, limits, ordered, {one.name: one.reason for one in known})
 
 
 def unsaveable(namespace: dict[str, Any], code: str, *, hidden: Container[str] = ()) -> tuple[Unsaved, ...]:
@@ -160,11 +162,17 @@ class _Limits:
     began: float = field(default_factory=time.monotonic)
 
 
-def _save(namespace: dict[str, Any], found: Reach, limits: _Limits, ordered: tuple[str, ...] = ()) -> Checkpoint:
+def _save(
+    namespace: dict[str, Any],
+    found: Reach,
+    limits: _Limits,
+    ordered: tuple[str, ...] = (),
+    known: Mapping[str, str] = MappingProxyType({}),
+) -> Checkpoint:
     """Save what was found, the small first; what does not load is left out and the rest saved again."""
     order = ordered or sorted(found.names, key=lambda name: (found.sizes.get(name, 0), name))
     names = [name for name in order if name in found.names]
-    refused: dict[str, str] = {}
+    refused = dict(known)
     while True:
         saving = _Saving(namespace, found, limits)
         checkpoint = saving.run(names, refused)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 MOST_OBJECTS = 300_000
 """So many objects are looked at for one name."""
-_STOPS = types.ModuleType | types.FrameType | types.TracebackType | types.CodeType | types.BuiltinFunctionType
+_STOPS = types.ModuleType | types.FrameType | types.TracebackType | types.CodeType
+_AS_STRIDED = "DummyArray"
+"""What numpy's `as_strided` puts between a view and its base."""
 _HELD_BY_MANY = (tuple, frozenset, type, types.FunctionType, types.CellType)
 """Objects that are kept or built anew without being anyone's: what they hold counts, they do not."""
 
@@ -195,7 +197,7 @@ def memory_of(array: Any) -> Any:
         if base is None:
             return root
         root = base
-        if not isinstance(root, kinds.loaded("numpy").ndarray | memoryview):
+        if not isinstance(root, kinds.loaded("numpy").ndarray | memoryview) and type(root).__name__ != _AS_STRIDED:
             return root
 
 

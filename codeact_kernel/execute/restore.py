@@ -53,7 +53,8 @@ def restore(namespace: dict[str, Any], checkpoint: Checkpoint) -> Restored:
     """
     removed = checkpoint.removable(namespace)
     touched = [*checkpoint.segments, *checkpoint.kept, *removed]
-    overwritten = take_names(namespace, touched, max_seconds=2 * MOST_SECONDS)
+    known = [one for one in checkpoint.unsaved if namespace.get(one.name) is checkpoint.kept.get(one.name, one)]
+    overwritten = take_names(namespace, touched, known=known, max_seconds=2 * MOST_SECONDS)
     shadow = dict(namespace)
     undoing: list[Callable[[], None]] = []
     try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Reduced = tuple[Any, ...]
-_AS_IT_IS = (types.ModuleType, types.CodeType, types.TracebackType, types.FrameType, enum.Enum)
+_AS_IT_IS = (types.ModuleType, types.CodeType, types.TracebackType, enum.Enum)
 _OURS: frozenset[Any] = frozenset({chained, fetch, owned, patch, view})
 _SMALL = kinds.ATOMS | kinds.FROZEN
 

@@ -1,0 +1,223 @@
+"""The animals of the undo zoo: how to make one, how a step changes it in place, what to look at, what to expect."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Animal:
+    """`make` binds x; `change` changes it in place; `view` is an expression that shows what the change changes.
+
+    `told`: a part of the reason that is given beforehand; "" for what comes back.
+    """
+
+    name: str
+    make: str
+    change: str
+    view: str
+    told: str = ""
+
+
+def back(name, make, change, view="x"):
+    return Animal(name, make, change, view)
+
+
+def told(name, make, change, reason, view="None"):
+    return Animal(name, make, change, view, reason)
+
+
+# fmt: off
+BUILTINS = [
+    back("int", "x = 5", "x += 1"),
+    back("text", "x = 'a'", "x += 'b'"),
+    back("bytes", "x = b'a'", "x += b'b'"),
+    back("bool", "x = True", "x = not x"),
+    back("None", "x = None", "x = 1"),
+    back("complex", "x = 1j", "x += 1"),
+    back("list", "x = [1, 2]", "x.append(3)"),
+    back("nested list", "x = [[1], [2, [3]]]", "x[1][1].append(4)"),
+    back("cyclic list", "x = [1]; x.append(x)", "x.insert(0, 9)", "(len(x), x[0], x[-1] is x)"),
+    back("dict", "x = {'a': 1}", "x['b'] = 2"),
+    back("cyclic dict", "x = {}; x['me'] = x", "x['a'] = 1", "(list(x), x['me'] is x)"),
+    back("set", "x = {1, 2}", "x.add(3)"),
+    back("frozenset", "x = frozenset({1})", "x |= {2}"),
+    back("tuple", "x = (1, 2)", "x += (3,)"),
+    back("tuple of lists", "x = ([1], [2])", "x[0].append(9)"),
+    back("shared inside", "a = [1]; x = [a, a]; del a", "x[0].append(2)", "(x, x[0] is x[1])"),
+    back("alias", "x = [1]; y = x", "x.append(2)", "(x, y, x is y)"),
+    back("alias inside another", "y = {'k': [1]}; x = y['k']", "x.append(2)", "(x, y, y['k'] is x)"),
+    back("alias through a chain", "x = [1]; a = [x]; b = {'a': a}", "x.append(2)", "(x, a, b, b['a'] is a, a[0] is x)"),
+    back("bytearray", "x = bytearray(b'ab')", "x.append(99)"),
+    back("range", "x = range(3)", "x = range(4)"),
+    back("slice", "x = slice(1, 2)", "x = slice(3)"),
+    back("list iterator", "x = iter([1, 2, 3])", "next(x)", "list(__import__('copy').copy(x))"),
+    back("iterator and its list", "y = [1, 2]; x = iter(y)", "next(x); y.append(3)", "(y, list(__import__('copy').copy(x)))"),
+    back("enumerate", "x = enumerate('abc')", "next(x)", "list(__import__('copy').deepcopy(x))"),
+    back("zip", "x = zip([1, 2], 'ab')", "next(x)", "list(__import__('copy').deepcopy(x))"),
+    back("map", "x = map(str, [1, 2])", "next(x)", "list(__import__('copy').deepcopy(x))"),
+    back("reversed", "x = reversed([1, 2])", "next(x)", "list(__import__('copy').deepcopy(x))"),
+    back("itertools.count", "import itertools; x = itertools.count(3)", "next(x)", "repr(x)"),
+    back("bound method", "y = [1]; x = y.append", "x(2)", "(y, x.__self__ is y)"),
+    told("generator", "x = (i for i in range(3))", "next(x)", "generator: has no state that can be saved"),
+    told("generator that ran", "def f():\n  yield 1\n  yield 2\nx = f(); next(x)", "next(x)", "generator"),
+    told("coroutine", "async def f(): pass\nx = f()", "x.close()", "coroutine: has no state"),
+    told("async generator", "async def f(): yield 1\nx = f()", "x.aclose().close()", "async generator: has no state"),
+    told("memoryview", "y = bytearray(b'ab'); x = memoryview(y)", "x[0] = 0", "memoryview: cannot be pickled"),
+    told("dict view", "y = {'a': 1}; x = y.keys()", "y['b'] = 2", "dict_keys: cannot be pickled"),
+    told("mapping proxy", "import types; y = {}; x = types.MappingProxyType(y)", "y['b'] = 2", "mappingproxy"),
+]
+
+STANDARD = [
+    back("deque", "import collections; x = collections.deque([1], maxlen=2)", "x.append(2)", "(x, x.maxlen)"),
+    back("Counter", "import collections; x = collections.Counter('aab')", "x.update('b')"),
+    back("OrderedDict", "import collections; x = collections.OrderedDict(a=1, b=2)", "x.move_to_end('a')", "list(x)"),
+    back("defaultdict", "import collections; x = collections.defaultdict(list)", "x['a'].append(1)", "(x, x.default_factory)"),
+    back("defaultdict of a lambda", "import collections; x = collections.defaultdict(lambda: 0)", "x['a'] += 1", "(dict(x), x.default_factory())"),
+    back("ChainMap", "import collections; x = collections.ChainMap({}, {'a': 1})", "x['a'] = 2"),
+    back("UserDict", "import collections; x = collections.UserDict(a=1)", "x['b'] = 1"),
+    back("array", "import array; x = array.array('i', [1])", "x.append(2)"),
+    back("heap", "import heapq; x = [3, 1]; heapq.heapify(x)", "heapq.heappush(x, 0)"),
+    back("SimpleNamespace", "import types; x = types.SimpleNamespace(a=[1])", "x.a.append(2)"),
+    back("Decimal", "import decimal; x = decimal.Decimal('1.5')", "x += 1"),
+    back("Fraction", "import fractions; x = fractions.Fraction(1, 3)", "x *= 2"),
+    back("datetime", "import datetime; x = datetime.datetime(2026, 1, 2, tzinfo=datetime.timezone.utc)", "x += datetime.timedelta(1)"),
+    back("Path", "import pathlib; x = pathlib.Path('a')", "x = x / 'b'"),
+    back("re", "import re; x = re.compile('a+')", "x = re.compile('b')"),
+    back("UUID", "import uuid; x = uuid.UUID(int=5)", "x = None"),
+    back("random.Random", "import random; x = random.Random(1)", "x.random()", "x.getstate()"),
+    back("StringIO", "import io; x = io.StringIO('ab'); x.read(1)", "x.write('cd')", "(x.getvalue(), x.tell())"),
+    back("BytesIO", "import io; x = io.BytesIO(b'ab')", "x.write(b'x')", "(x.getvalue(), x.tell())"),
+    back("element tree", "import xml.etree.ElementTree as ET; x = ET.fromstring('<a><b/></a>')", "x.append(ET.Element('c'))", "ET.tostring(x)"),
+    back("string template", "import string; x = string.Template('$a')", "x.template = '$b'", "x.template"),
+    back("config parser", "import configparser; x = configparser.ConfigParser(); x['s'] = {'a': '1'}", "x['s']['a'] = '2'", "x['s']['a']"),
+    back("module", "import math as x", "x = 3"),
+    back("library function", "from math import sqrt as x", "x = 3"),
+    back("library class", "from collections import deque as x", "x = 3"),
+    back("partial", "import functools; x = functools.partial(int, base=2)", "x.keywords['base'] = 3", "x('11')"),
+    back("partial of a user function", "import functools\ndef f(a, b): a.append(b); return a\nx = functools.partial(f, [])", "x(1)", "x.args"),
+    back("queue of the standard library", "import heapq; x = {'q': [1, 2]}", "heapq.heappop(x['q'])"),
+    told("open file", "x = open(__import__('os').devnull)", "x.close()", "open file"),
+    told("file in a dict", "x = {'f': open(__import__('os').devnull), 'n': [1]}", "x['n'].append(2)", "holds open file", "x['n']"),
+    told("socket", "import socket; x = socket.socket()", "x.close()", "socket.socket"),
+    told("lock", "import threading; x = threading.Lock()", "x.acquire()", "_thread.lock: cannot be pickled"),
+    told("event", "import threading; x = threading.Event()", "x.set()", "holds _thread.lock: cannot be pickled"),
+    told("thread", "import threading; x = threading.Thread(target=print)", "x.name = 'n'", "holds _thread.lock"),
+    told("thread local", "import threading; x = threading.local()", "x.a = 1", "_thread._local"),
+    told("queue", "import queue; x = queue.Queue()", "x.put(1)", "holds _thread.lock"),
+    told("pool", "import concurrent.futures as cf; x = cf.ThreadPoolExecutor(1)", "x.shutdown()", "holds _queue.SimpleQueue"),
+    told("sqlite", "import sqlite3; x = sqlite3.connect(':memory:')", "x.execute('create table t (a)')", "sqlite3.Connection: cannot be pickled"),
+    told("sqlite cursor", "import sqlite3; x = sqlite3.connect(':memory:').cursor()", "x.execute('select 1')", "sqlite3.Cursor"),
+    told("weak reference", "import weakref, collections; y = collections.UserList(); x = weakref.ref(y)", "x()", "cannot be pickled"),
+    told("weak dict", "import weakref, collections; y = collections.UserList(); x = weakref.WeakValueDictionary(a=y)", "x.clear()", "weakref"),
+    told("mmap", "import mmap; x = mmap.mmap(-1, 10)", "x[0] = 1", "mmap.mmap"),
+    told("context variable", "import contextvars; x = contextvars.ContextVar('v')", "x.set(1)", "ContextVar"),
+    told("logger", "import logging; x = logging.getLogger('zoo')", "x.setLevel(30)", "lives in the logging module"),
+    told("temporary folder", "import tempfile; x = tempfile.TemporaryDirectory()", "x.cleanup()", "weakref.finalize"),
+    told("tee", "import subprocess, sys; x = subprocess.Popen([sys.executable, '-c', ''])", "x.wait()", "subprocess.Popen"),
+    told("stack frame", "import sys; x = sys._getframe()", "x.f_trace_lines = False", "frame: cannot be pickled"),
+]
+
+USERS = [
+    back("class", "class x:\n  items = []\n  n = 0", "x.items.append(1); x.n = 5; x.new = 1", "(x.items, x.n, hasattr(x, 'new'))"),
+    back("instance", "class C:\n  def __init__(self): self.a = [1]\nx = C()", "x.a.append(2)", "(x.a, type(x) is C)"),
+    back("instance and class state", "class C:\n  n = 0\n  def bump(self): type(self).n += 1\nx = C()", "x.bump()", "(C.n, x.n)"),
+    back("class through its instance", "class C:\n  all = []\n  def __init__(self): C.all.append(1)\nx = 1", "x = C()", "C.all"),
+    back("dataclass", "import dataclasses as d\n@d.dataclass\nclass C:\n  a: int\n  b: list\nx = C(1, [2])", "x.b.append(3)"),
+    back("frozen dataclass", "import dataclasses as d\n@d.dataclass(frozen=True)\nclass C:\n  b: list\nx = C([2])", "x.b.append(3)"),
+    back("slots", "class C:\n  __slots__ = ('a', 'b')\nx = C(); x.a = [1]", "x.a.append(2); x.b = 3", "(x.a, hasattr(x, 'b'))"),
+    back("enum", "import enum\nclass E(enum.Enum):\n  A = 1\n  B = 2\nx = E.A", "x = E.B", "(x, x is E.A)"),
+    back("dict of enums", "import enum\nclass E(enum.Enum):\n  A = 1\nx = {E.A: 1}", "x[E.A] = 2", "(x, next(iter(x)) is E.A)"),
+    back("namedtuple", "import collections; T = collections.namedtuple('T', 'a b'); x = T(1, [2])", "x.b.append(3)", "(x, type(x) is T)"),
+    back("typed namedtuple", "import typing\nclass T(typing.NamedTuple):\n  a: list\nx = T([])", "x.a.append(3)", "(x, type(x) is T)"),
+    back("function", "def x(a): return a", "def x(a): return a + 1", "x(1)"),
+    back("lambda", "x = lambda a: a", "x = lambda a: -a", "x(1)"),
+    back("mutable default and attribute", "def x(a, acc=[]):\n  acc.append(a); return acc\nx.calls = {}", "x(1); x.calls['n'] = 1; x.more = 2", "(x.__defaults__, vars(x))"),
+    back("keyword default", "def x(*, acc={}): acc['n'] = 1", "x()", "x.__kwdefaults__"),
+    back("function and its global", "n = 0\ndef x():\n  global n\n  n += 1", "x()", "n"),
+    back("function and its global list", "log = []\ndef f(): log.append(1)\ndef x(): f()", "x()", "log"),
+    back("function after undo uses the user's globals", "n = []\ndef x(): n.append(1)\nx.a = []", "x(); x.a.append(1)", "(x.__globals__['n'] is n, n, x.a)"),
+    back("closure", "def f():\n  n = 0\n  def g():\n    nonlocal n\n    n += 1\n    return n\n  return g\nx = f()", "x(); x()", "x.__closure__[0].cell_contents"),
+    back("two closures on one cell", "def f():\n  n = []\n  return (lambda: n.append(1)), (lambda: n)\nx, y = f()", "x()", "(y(), x.__closure__[0] is y.__closure__[0])"),
+    back("recursive closure", "def f():\n  seen = []\n  def g(k):\n    seen.append(k)\n    return g(k - 1) if k else seen\n  return g\nx = f()", "x(3)", "x.__closure__[1].cell_contents"),
+    back("bound method of a user", "class C:\n  def __init__(self): self.a = []\n  def m(self): self.a.append(1)\ny = C(); x = y.m", "x()", "(y.a, x.__self__ is y)"),
+    back("property", "class C:\n  def __init__(self): self._a = [1]\n  @property\n  def a(self): return self._a\nx = C()", "x.a.append(2)", "x.a"),
+    back("bare property", "x = property(lambda self: 1)", "x = 3"),
+    back("static and class methods", "class x:\n  log = []\n  @classmethod\n  def m(cls): cls.log.append(1)\n  @staticmethod\n  def s(): return 1", "x.m(); x.s = None", "(x.log, x.s is None)"),
+    back("method changed on the class", "class x:\n  def m(self): return 1", "x.m = lambda self: 2", "x().m()"),
+    back("method default", "class x:\n  def m(self, acc=[]): acc.append(1); return acc", "x().m()", "x.m.__defaults__"),
+    back("subclass of dict with attributes", "class D(dict): pass\nx = D(a=1); x.note = ['n']", "x['b'] = 2; x.note.append('m')", "(dict(x), x.note, type(x) is D)"),
+    back("subclass of list", "class L(list): pass\nx = L([1]); x.note = 1", "x.append(2); x.note = 2", "(list(x), x.note)"),
+    back("subclass of a user class", "class A:\n  kept = []\nclass B(A): pass\nx = B()", "x.kept.append(1)", "(A.kept, x.kept is A.kept)"),
+    back("metaclass", "class M(type):\n  pass\nclass x(metaclass=M):\n  a = []", "x.a.append(1)", "x.a"),
+    back("callable instance", "class C:\n  def __init__(self): self.n = 0\n  def __call__(self): self.n += 1\nx = C()", "x()", "x.n"),
+    back("instance that uses a global", "n = []\nclass C:\n  def go(self): n.append(1)\nx = C()", "x.go()", "n"),
+    back("tree with parents", "class N:\n  def __init__(self, p=None):\n    self.p = p; self.c = []\n    if p: p.c.append(self)\nx = N(); y = N(x)", "N(y)", "(len(y.c), y.p is x, x.c[0] is y)"),
+    back("own getstate", "class C:\n  def __init__(self): self.a = [1]\n  def __getstate__(self): return {'a': self.a}\n  def __setstate__(self, s): self.a = s['a']\nx = C()", "x.a.append(2)", "x.a"),
+    back("own reduce", "class C:\n  def __init__(self, a): self.a = a\n  def __reduce__(self): return (C, (self.a,))\nx = C([1])", "x.a.append(2)", "x.a"),
+    back("getattr for everything", "class C:\n  def __init__(self): self.d = {}\n  def __getattr__(self, n):\n    if n.startswith('__'): raise AttributeError(n)\n    return self.d[n]\nx = C()", "x.d['a'] = 1", "x.d"),
+    back("exception", "x = ValueError('a', [1])", "x.args[1].append(2); x.note = 1", "(type(x), x.args, vars(x))"),
+    back("exception with a traceback", "try: 1 / 0\nexcept ZeroDivisionError as e: x = e", "x.add_note('n'); x = x.with_traceback(None)", "(repr(x), x.__traceback__ is not None, hasattr(x, '__notes__'))"),
+    back("exception with a cause", "try:\n  try: 1 / 0\n  except Exception as e: raise KeyError('k') from e\nexcept KeyError as e: x = e", "x.__cause__ = None", "repr(x.__cause__)"),
+    told("single dispatch", "import functools\nlog = []\n@functools.singledispatch\ndef x(a): log.append(a)", "x(1)", "holds weakref.ReferenceType", "log"),
+    back("decorated with wraps", "import functools\nlog = []\ndef deco(f):\n  calls = []\n  @functools.wraps(f)\n  def g(*a):\n    calls.append(a); return f(*a)\n  g.calls = calls\n  return g\n@deco\ndef x(a): log.append(a)", "x(1)", "(log, x.calls)"),
+    told("cached function", "import functools\n@functools.cache\ndef x(a): return a", "x(1)", "what it remembers is not saved"),
+    told("reduce raises", "class C:\n  def __reduce__(self): raise RuntimeError('no')\nx = C()", "x.a = 1", "C: cannot be pickled (RuntimeError)"),
+    told("reduce exits", "class C:\n  def __reduce_ex__(self, p): raise TypeError('no')\nx = [C()]", "x.append(1)", "holds C: cannot be pickled"),
+    told("reduce recurses", "class C:\n  def __reduce__(self): return (C, (C(),))\nx = C()", "x.a = 1", "nested too deeply"),
+    told("reduce sleeps", "import time\nclass C:\n  def __reduce__(self): time.sleep(60); return (C, ())\nx = C()", "x.a = 1", "took longer than"),
+    told("reduce spins", "class C:\n  def __reduce__(self):\n    while True: pass\nx = C()", "x.a = 1", "took longer than"),
+    told("too deep", "x = []\nfor _ in range(100_000): x = [x]", "x.append(1)", "nested too deeply"),
+    told("does not load again", "class E(Exception):\n  def __init__(self, a, b): super().__init__('m')\nx = E(1, 2)", "x.a = 1", "cannot be loaded again"),
+    told("has a finalizer", "class C:\n  def __del__(self): pass\nx = C()", "x.a = 1", "owns something that ends with it"),
+    told("object with a lock", "import threading\nclass C:\n  def __init__(self): self.l = threading.Lock(); self.a = [1]\nx = C()", "x.a.append(2)", "holds _thread.lock", "x.a"),
+    told("subclass of a thread", "import threading\nclass T(threading.Thread): pass\nx = T()", "x.name = 'n'", "holds _thread.lock"),
+]
+
+LIBRARIES = [
+    back("array of numbers", "import numpy as np; x = np.ones((2, 3))", "x[0] = 9", "(x.tolist(), x.dtype, x.flags.owndata)"),
+    back("array in Fortran order", "import numpy as np; x = np.asfortranarray(np.arange(6).reshape(2, 3))", "x[0] = 9", "(x.tolist(), x.flags.f_contiguous)"),
+    back("array of objects", "import numpy as np; x = np.array([[1], None, 'a'], dtype=object)", "x[0].append(2)", "x.tolist()"),
+    back("record array", "import numpy as np; x = np.zeros(2, [('a', 'i4'), ('b', 'f8')])", "x['a'] = 3", "x.tolist()"),
+    back("array of times", "import numpy as np; x = np.array(['2026-01-01'], 'M8[D]')", "x += 1", "x.tolist()"),
+    back("array of text", "import numpy as np; x = np.array(['a', 'b'])", "x[0] = 'z'", "x.tolist()"),
+    back("empty array", "import numpy as np; x = np.empty((0, 3))", "x = np.empty((1, 3))", "x.shape"),
+    back("scalar array", "import numpy as np; x = np.array(3)", "x[...] = 4", "x.item()"),
+    back("numpy scalar", "import numpy as np; x = np.float32(3)", "x += 1", "(x, type(x))"),
+    back("array and its view", "import numpy as np; y = np.arange(6); x = y[::2]", "x[0] = 9", "(x.tolist(), y.tolist(), np.shares_memory(x, y), x.base is y)"),
+    back("view changed by its base", "import numpy as np; y = np.arange(6); x = y[::-2]", "y[5] = 9", "(x.tolist(), y.tolist(), np.shares_memory(x, y))"),
+    back("two views of what has no name", "import numpy as np; a = np.arange(9); x, y = a[1:5], a[3:]; del a", "x[3] = 0", "(x.tolist(), y.tolist(), np.shares_memory(x, y))"),
+    back("transposed view", "import numpy as np; y = np.arange(6).reshape(2, 3); x = y.T", "x[0] = 7", "(x.tolist(), y.tolist(), np.shares_memory(x, y))"),
+    back("view of Fortran order", "import numpy as np; y = np.asfortranarray(np.arange(6).reshape(2, 3)); x = y[:, 1:]", "x[0] = 7", "(x.tolist(), y.tolist(), np.shares_memory(x, y))"),
+    back("view of objects", "import numpy as np; y = np.array([[], 1, 2], dtype=object); x = y[1:]", "x[0] = 7", "(x.tolist(), y.tolist(), np.shares_memory(x, y))"),
+    back("field of records", "import numpy as np; y = np.zeros(2, [('a', 'i4'), ('b', 'f8')]); x = y['b']", "x[0] = 7", "(y.tolist(), np.shares_memory(x, y))"),
+    back("array on a bytearray", "import numpy as np; y = bytearray(4); x = np.frombuffer(y, 'u1')", "x[0] = 7", "(bytes(y), x.tolist(), np.shares_memory(x, np.frombuffer(y, 'u1')))"),
+    back("read-only array", "import numpy as np; x = np.arange(3); x.flags.writeable = False", "x.flags.writeable = True; x[0] = 5", "(x.tolist(), x.flags.writeable)"),
+    back("masked array", "import numpy as np; x = np.ma.array([1, 2], mask=[0, 1])", "x[0] = np.ma.masked", "(x.tolist(), x.mask.tolist())"),
+    back("matrix", "import numpy as np; x = np.matrix('1 2')", "x[0, 0] = 3", "(x.tolist(), type(x).__name__)"),
+    back("numpy Generator", "import numpy as np; x = np.random.default_rng(1)", "x.random()", "x.bit_generator.state"),
+    back("numpy Generator and its bits", "import numpy as np; x = np.random.default_rng(1); y = x.bit_generator", "x.random()", "(y.state, x.bit_generator is y)"),
+    back("RandomState", "import numpy as np; x = np.random.RandomState(1)", "x.rand()", "x.get_state()[1].tolist() + [x.get_state()[2]]"),
+    told("memory map", "import numpy as np, tempfile; x = np.memmap(tempfile.TemporaryFile(), 'u1', 'w+', shape=4)", "x[0] = 1", "numpy.memmap: its values are in a file"),
+    told("array on a memory map", "import numpy as np, tempfile; x = np.asarray(np.memmap(tempfile.TemporaryFile(), 'u1', 'w+', shape=4))", "x[0] = 1", "in a file"),
+    back("frame", "import pandas as pd; x = pd.DataFrame({'a': [1, 2], 's': ['x', 'y']})", "x['b'] = 1; x.loc[0, 'a'] = 9; x.attrs['k'] = 1", "(x.to_dict(), x.attrs, x.dtypes.tolist())"),
+    back("frame of lists", "import pandas as pd; x = pd.DataFrame({'a': [[1], {}]})", "x.loc[0, 'a'].append(2)", "x.to_dict()"),
+    back("frame in place", "import pandas as pd; x = pd.DataFrame({'a': [2, 1]}, index=['p', 'q'])", "x.sort_values('a', inplace=True); x.index.name = 'i'", "(x.to_dict('split'), x.index.name)"),
+    back("series", "import pandas as pd; x = pd.Series([1., 2.], name='s')", "x[0] = 5; x.name = 't'", "(x.to_dict(), x.name)"),
+    back("two names of one frame", "import pandas as pd; x = pd.DataFrame({'a': [1]}); y = x", "x['b'] = 2", "(y.to_dict(), x is y)"),
+    back("frame and its series", "import pandas as pd; y = pd.DataFrame({'a': [1, 2]}); x = y['a']", "x[0] = 9; y.loc[1, 'a'] = 8", "(x.tolist(), y['a'].tolist())"),
+    back("frame and its renamed frame", "import pandas as pd; y = pd.DataFrame({'a': [1, 2]}); x = y.rename(columns={'a': 'b'})", "x.loc[0, 'b'] = 9", "(x['b'].tolist(), y['a'].tolist())"),
+    back("frame and its array", "import pandas as pd; y = pd.DataFrame({'a': [1., 2.]}); x = y.to_numpy()", "y.loc[0, 'a'] = 9", "(x.tolist(), y['a'].tolist(), x.flags.writeable)"),
+    back("categorical", "import pandas as pd; x = pd.Series(['a', 'b'], dtype='category')", "x = x.cat.add_categories('c'); x[0] = 'c'", "(x.tolist(), x.dtype.categories.tolist())"),
+    back("multi-index", "import pandas as pd; x = pd.DataFrame({'v': [1, 2]}, index=pd.MultiIndex.from_tuples([(1, 'a'), (2, 'b')], names=['n', 's']))", "x.loc[(1, 'a'), 'v'] = 9; x.index.names = ['p', 'q']", "(x.to_dict('tight'))"),
+    back("group by", "import pandas as pd; y = pd.DataFrame({'a': [1, 1], 'b': [1, 2]}); x = y.groupby('a')", "x = x['b']", "x.sum().to_dict()"),
+    back("sparse", "import pandas as pd; x = pd.Series(pd.arrays.SparseArray([0, 0, 1]))", "x = x + 1", "(x.tolist(), str(x.dtype))"),
+    back("index", "import pandas as pd; x = pd.Index([1, 2], name='i')", "x.name = 'j'", "(x.tolist(), x.name)"),
+    back("time stamps", "import pandas as pd; x = pd.date_range('2026', periods=2, tz='UTC').to_series()", "x.iloc[0] = pd.NaT", "x.tolist()"),
+    back("nullable numbers", "import pandas as pd; x = pd.array([1, None], dtype='Int64')", "x[0] = 5", "x.tolist()"),
+    back("intervals", "import pandas as pd; x = pd.cut(pd.Series([1, 5]), 2)", "x.iloc[0] = x.iloc[1]", "x.astype(str).tolist()"),
+    back("figure", "import matplotlib; matplotlib.use('agg')\nfrom matplotlib.figure import Figure; x = Figure(); y = x.subplots(); y.plot([1, 2])", "y.plot([3]); y.set_title('t')", "(len(y.lines), y.get_title(), y.figure is x, x.axes[0] is y)"),
+    back("figure of pyplot", "import matplotlib; matplotlib.use('agg')\nimport matplotlib.pyplot as plt; x, y = plt.subplots(); n = len(plt.get_fignums())", "y.plot([3])", "(len(y.lines), y.figure is x, len(plt.get_fignums()) == n)"),
+]
+
+# fmt: on
+
+ANIMALS = [*BUILTINS, *STANDARD, *USERS, *LIBRARIES]
