@@ -62,9 +62,10 @@ export class CellsController {
   private _of(session: CodeActSession): IHelpers {
     let helpers = this._helpers.get(session);
     if (helpers === undefined) {
+      const follower = new Follower(session.panel);
       helpers = {
-        follower: new Follower(session.panel),
-        proposals: new Proposals(session),
+        follower,
+        proposals: new Proposals(session, follower),
         repairer: new Repairer(
           session,
           this._memory,

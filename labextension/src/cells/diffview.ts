@@ -1,6 +1,7 @@
 /**
  * The agent's proposal for a cell of the user's: what would change, and the choice.
  */
+import type { ISharedCell } from '@jupyter/ydoc';
 import type { Cell } from '@jupyterlab/cells';
 import { checkIcon, closeIcon, type LabIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
@@ -10,6 +11,12 @@ import type { ProposalEvent } from '../protocol';
 import { compare, type Row } from './difference';
 
 const CLASS = 'jp-codeact-Proposal';
+
+/** What a cell's undo history has, as far as it is needed here. */
+interface IUndoes {
+  /** Later changes are steps of their own. */
+  stopCapturing(): void;
+}
 
 export class ProposalView extends Widget {
   /** `close` is called once the user has decided. */
@@ -48,7 +55,11 @@ export class ProposalView extends Widget {
       return false;
     }
     this._closing = true;
-    this._cell.model.sharedModel.setSource(this._source);
+    const shared: ISharedCell & { undoManager?: IUndoes | null } = this._cell.model.sharedModel;
+    // What the user has just typed is taken back by itself.
+    shared.undoManager?.stopCapturing();
+    shared.setSource(this._source);
+    shared.undoManager?.stopCapturing();
     this._close();
     return true;
   }

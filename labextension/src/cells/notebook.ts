@@ -43,14 +43,12 @@ export function hasError(model: ICellModel): boolean {
   return model.type === 'code' && outputTypes(model as ICodeCellModel).includes('error');
 }
 
-/** Whether a code cell has run, or runs now. */
+/** Whether a code cell has run, or runs now. Outputs alone may be those of a page that went away meanwhile. */
 export function hasRun(model: ICellModel): boolean {
   const code = model as ICodeCellModel;
   return (
     model.type === 'code' &&
-    ((code.executionCount ?? null) !== null ||
-      code.outputs.length > 0 ||
-      code.executionState === 'running')
+    ((code.executionCount ?? null) !== null || code.executionState === 'running')
   );
 }
 

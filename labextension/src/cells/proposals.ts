@@ -6,11 +6,13 @@ import { Signal } from '@lumino/signaling';
 import type { ProposalEvent } from '../protocol';
 import type { CodeActSession } from '../session';
 import { ProposalView } from './diffview';
+import type { Follower } from './follow';
 import { widgetOf } from './notebook';
 
 export class Proposals {
-  constructor(session: CodeActSession) {
+  constructor(session: CodeActSession, follower: Follower) {
     this._session = session;
+    this._follower = follower;
     session.changed.connect(this._sync, this);
     session.panel.disposed.connect(() => Signal.clearData(this));
     void session.panel.context.ready.then(() => {
@@ -57,7 +59,11 @@ export class Proposals {
     // A cell far out of view has no parts yet.
     void cell.ready.then(() => {
       if (!cell.isDisposed && !view.isDisposed) {
+        const follow = this._follower.willing();
         view.attach();
+        if (follow) {
+          view.node.scrollIntoView({ block: 'nearest' });
+        }
       }
     });
   }
@@ -74,5 +80,6 @@ export class Proposals {
   }
 
   private readonly _session: CodeActSession;
+  private readonly _follower: Follower;
   private readonly _views = new Map<string, { proposal: ProposalEvent; view: ProposalView }>();
 }

@@ -80,7 +80,7 @@ export class Repairer {
       return;
     }
     const run = this._session.snapshot.runs.find(({ run }) => run === event.run);
-    if (run === undefined || run.inline || !belongs(run, this._session.panel)) {
+    if (run === undefined || run.inline || !this._holds(run)) {
       return;
     }
     this._healed.add(id);
@@ -114,6 +114,12 @@ export class Repairer {
     }
   }
 
+  /** Whether cells of a run are here: a second tab of the same notebook is left as it is. */
+  private _holds(run: Run): boolean {
+    const own = new Set(cellIds(run));
+    return Array.from(this._session.panel.content.model?.cells ?? []).some(({ id }) => own.has(id));
+  }
+
   private _lacks(id: string): boolean {
     const cell = codeCellOf(this._session.panel.content, id);
     return !this._isRunning(id) && (cell === null || !hasRun(cell.model));
@@ -124,6 +130,7 @@ export class Repairer {
     const model = codeCellOf(this._session.panel.content, record.cell_id)?.model;
     if (
       model === undefined ||
+      record.execution_count === null ||
       hasRun(model) ||
       this._isRunning(record.cell_id) ||
       markOf(model) === null ||

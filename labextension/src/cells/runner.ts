@@ -168,6 +168,14 @@ export class CellRunner {
       if (status === null) {
         break;
       }
+      if (status !== 'aborted' && this._cancelled.has(event.cell_id) && !cell.isDisposed) {
+        // The kernel has declined it, and said so in its output. The number was another cell's.
+        cell.model.sharedModel.transact(
+          () => (cell.model.sharedModel.execution_count = null),
+          false
+        );
+        return { status: 'aborted', execution_count: null };
+      }
       if (status !== 'aborted') {
         return { status, execution_count: cell.model?.executionCount ?? null };
       }
