@@ -33,7 +33,7 @@ class NotebookView:
     ) -> None:
         self._post = post
         self._shown = shown or (lambda: False)
-        self._handle: Any = None
+        self._slot = _Slot()
         self._text = ""
         self._notice = ""
         self._step = 0
@@ -45,9 +45,9 @@ class NotebookView:
         """Begin a step."""
         self._step, self._text, self._notice, self._pieces = step, "", "", 0
         self._began, self._first, self._waiting = time.monotonic(), 0.0, True
-        self._handle = None
+        self._slot = _Slot()
         if not self._shown():
-            self._show(_Card(self._head("thinking"), ""), fresh=True)
+            self._show(_Card(self._head("thinking"), ""))
 
     def chunk(self, chunk: Chunk) -> None:
         """Draw what came, at most ten times a second."""
@@ -58,7 +58,7 @@ class NotebookView:
             self._first = self._first or time.monotonic()
             self._pieces += 1
             self._text += chunk.text
-        if self._shown() and self._handle is None:
+        if self._shown() and not self._slot.used:
             return
         if chunk.notice or time.monotonic() - self._drawn >= FRAME:
             self._show(_Card(self._head(chunk.notice or "writing"), self._text))
@@ -74,7 +74,7 @@ class NotebookView:
         """Leave the step as it came out; a reply that was sent back, or refused code, says why."""
         self._waiting = False
         if step.kind == "answer":
-            if self._handle is not None:
+            if self._slot.used:
                 self._show(_Card("", ""))
             return
         why = ""
@@ -96,7 +96,7 @@ class NotebookView:
 
     def close(self) -> None:
         """Leave no step that still seems to think; the rest stays as it was drawn. On the main thread only."""
-        if self._waiting and not (self._shown() and self._handle is None):
+        if self._waiting and not (self._shown() and not self._slot.used):
             seconds = f"{time.monotonic() - self._began:.1f} s"
             self._post = lambda draw: draw()  # the magic's loop is gone by now
             self._show(_Card(f"step {self._step} · {seconds} · not finished", self._text))
@@ -125,20 +125,27 @@ class NotebookView:
             parts.append(f"{rate:.1f} tokens/s")
         return " · ".join(parts)
 
-    def _show(self, card: _Card, *, fresh: bool = False) -> None:
+    def _show(self, card: _Card) -> None:
         self._drawn = time.monotonic()
+        slot, self._slot.used = self._slot, True
+        self._post(lambda: slot.draw(card))
 
-        def draw() -> None:
-            from IPython.display import display  # noqa: PLC0415 - only where there is IPython
 
-            if fresh or self._handle is None:
-                self._handle = display(  # type: ignore[no-untyped-call]
-                    card.bundle(), raw=True, display_id=True
-                )
-            else:
-                self._handle.update(card.bundle(), raw=True)
+class _Slot:
+    """Where one step is drawn; `used` from the moment that something is to be drawn there."""
 
-        self._post(draw)
+    def __init__(self) -> None:
+        self.used = False
+        self._handle: Any = None
+
+    def draw(self, card: _Card) -> None:
+        """Draw a card in place of the one before. On the main thread only."""
+        from IPython.display import display  # noqa: PLC0415 - only where there is IPython
+
+        if self._handle is None:
+            self._handle = display(card.bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(card.bundle(), raw=True)
 
 
 class _Card:
