@@ -37,6 +37,7 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--force-color-profile=srgb",
 ]
+EXPECT_MS = 20_000
 FAILED = pytest.StashKey[bool]()
 HERE = Path(__file__).parent
 
@@ -45,10 +46,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("browser tests")
     group.addoption("--browser-trace", action="store_true", help="keep a playwright trace of failing tests")
     group.addoption("--update-screenshots", action="store_true", help="put the screenshots into docs/images")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: real JupyterLab and Notebook 7 in a real chromium")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,7 +67,7 @@ def chromium() -> Iterator[Browser]:
     """Return the one browser of the session."""
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ModuleNotFoundError:
         path = None
     if path is None:
@@ -78,6 +75,7 @@ def chromium() -> Iterator[Browser]:
             "the browser tests need chromium (apt-get install chromium) and the packages of '.[test]'"
         )
     with sync_playwright() as playwright:
+        expect.set_options(timeout=EXPECT_MS)
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
@@ -154,6 +152,18 @@ class Pages:
         notebook = NotebookPage(self.page(), server, *sources, **more)
         self.notebooks.append(notebook)
         return notebook.open()
+
+    def another(self, notebook: NotebookPage) -> NotebookPage:
+        """Open the notebook of another page in a page of its own; they share the kernel."""
+        again = notebook.again(self.page())
+        self.notebooks.append(again)
+        return again.open()
+
+    def beside(self, notebook: NotebookPage, *sources: str) -> NotebookPage:
+        """Open a new notebook in a page of its own, on the kernel of another."""
+        other = NotebookPage(self.page(), notebook.server, *sources)
+        self.notebooks.append(other)
+        return other.open_on(notebook.kernel_id())
 
     def _said(self, kind: str, text: str, location: dict[str, Any]) -> None:
         if kind == "error":

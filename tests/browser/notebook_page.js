@@ -63,18 +63,23 @@
       found.content.activeCellIndex = index;
     },
     activeIndex: path => panel(path).content.activeCellIndex,
-    // Asks the kernel from this page, without a cell: the value of an expression as text.
-    value: async (path, expression) => {
+    // Asks the kernel from this page, without a cell, for the value of an expression as text; `answer` has it later.
+    ask: (path, expression) => {
       const future = kernelOf(path).requestExecute({
         code: '',
         silent: true,
         store_history: false,
         user_expressions: { value: expression }
       });
-      const reply = await future.done;
-      const value = reply.content.user_expressions?.value;
-      return value?.data?.['text/plain'] ?? `${value?.ename}: ${value?.evalue}`;
+      const run = ++lastRun;
+      runs.set(run, null);
+      future.done.then(reply => {
+        const value = reply.content.user_expressions?.value;
+        runs.set(run, value?.data?.['text/plain'] ?? `${value?.ename}: ${value?.evalue}`);
+      });
+      return run;
     },
+    answer: run => runs.get(run),
     save: async path => {
       await panel(path).context.save();
     },

@@ -7,6 +7,7 @@ idle while a cell runs.
 from __future__ import annotations
 
 import ast
+import copy
 import itertools
 import time
 from pathlib import Path
@@ -31,6 +32,7 @@ TOOLBAR = '[data-jp-item-name="{}"]'
 IGNORED = (
     "favicon",  # the browser asks for it of servers under a base URL
     "Cannot read properties of undefined (reading 'schema')",  # Notebook 7.6.5 alone, as it loads its settings
+    "Sent non-empty 'Sec-WebSocket-Protocol' header",  # gateways lack the newer one: tried first
     "ResizeObserver loop",  # Chromium's note that a layout took two frames
 )
 
@@ -54,13 +56,27 @@ class NotebookPage:
     @property
     def address(self) -> str:
         """The URL that shows this notebook."""
-        place = "notebooks" if self.server.kind == "notebook" else f"lab/workspaces/{self.folder.name}/tree"
+        place = "notebooks" if self.server.kind == "notebook" else f"lab/workspaces/page{id(self.page)}/tree"
         return f"{self.server.url}{place}/{quote(self.path)}"
 
     def open(self) -> NotebookPage:
         """Show the notebook and wait for its kernel."""
         self.page.goto(self.address, wait_until="domcontentloaded")
         return self.wait_open()
+
+    def open_on(self, kernel_id: str) -> NotebookPage:
+        """Show the notebook on a kernel that another notebook has."""
+        session = {"path": self.path, "name": self.file.name, "type": "notebook", "kernel": {"id": kernel_id}}
+        self.server.rest("POST", "sessions", session)
+        self.open()
+        assert self.kernel_id() == kernel_id
+        return self
+
+    def again(self, page: Page) -> NotebookPage:
+        """Return the same file for another page; open it there."""
+        other = copy.copy(self)
+        other.page = page
+        return other
 
     def reload(self) -> NotebookPage:
         """Reload the page and wait for the kernel's connection."""
@@ -135,8 +151,9 @@ class NotebookPage:
     # the kernel
 
     def value(self, expression: str) -> Any:
-        """Return an expression's value, which must have a literal's repr; no cell is made."""
-        shown = self.call("value", self.path, expression)
+        """Return an expression's value, which must have a literal's repr; no cell is made, but cells go before it."""
+        run = self.call("ask", self.path, expression)
+        shown = self.wait(lambda: self.call("answer", run), f"the kernel has time for {expression}")
         try:
             return ast.literal_eval(shown)
         except (ValueError, SyntaxError):

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "labextension"
 BUILT = ROOT / "codeact_kernel" / "labextension"
 APPS = {"lab": ("jupyterlab", "LabApp"), "notebook": ("notebook", "JupyterNotebookApp")}
+NEEDED = ("@jupyter-widgets/jupyterlab-manager", "anywidget", "@jupyter-notebook/lab-extension")
 START_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -55,12 +56,14 @@ def stale() -> bool:
 def panel_folder() -> Path | None:
     """Return the built panel, made with npm where it is missing or stale; None where there are no sources.
 
-    PANEL_AS_IS=1 in the environment takes what is there, for people who build it themselves.
+    PANEL_FOLDER in the environment names a panel that somebody else builds; it is taken as it is, and may be missing.
 
     Raises:
         RuntimeError: npm is not there, or the build failed.
     """
-    if os.environ.get("PANEL_AS_IS") or not (SOURCES / "package.json").is_file():
+    if given := os.environ.get("PANEL_FOLDER"):
+        return Path(given).resolve() if Path(given).is_dir() else None
+    if not (SOURCES / "package.json").is_file():
         return BUILT if (BUILT / "package.json").is_file() else None
     if stale():
         npm = shutil.which("npm")
@@ -120,7 +123,7 @@ class Server:
         """Return the end of the log."""
         return self.log.read_text("utf-8", "replace")[-chars:] if self.log.exists() else ""
 
-    def rest(self, method: str, path: str) -> Any:
+    def rest(self, method: str, path: str, body: Any = None) -> Any:
         """Call the server's REST interface, e.g. `rest("GET", "sessions")`, and return the parsed JSON.
 
         Raises:
@@ -128,10 +131,11 @@ class Server:
         """
         same = "0123456789abcdef" * 2  # the server compares the cookie with the header
         headers = {"Cookie": f"_xsrf={same}", "X-XSRFToken": same}
-        request = urllib.request.Request(f"{self.url}api/{path}", method=method, headers=headers)
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}api/{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=10) as response:
-            body = response.read()
-        return json.loads(body) if body else None
+            reply = response.read()
+        return json.loads(reply) if reply else None
 
     def end_kernels(self) -> None:
         """End every session and its kernel."""
@@ -150,6 +154,7 @@ class Server:
         env.pop("JUPYTER_PATH", None)
         self._write_kernel()
         self._write_settings()
+        self._write_extensions()
         panel = panel_folder() if self.kind != "gateway" else None
         if panel is not None:
             name = json.loads((panel / "package.json").read_text("utf-8"))["name"]
@@ -179,10 +184,19 @@ class Server:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
 
+    def _write_extensions(self) -> None:
+        """Switch off what else is installed in this environment: its noise is not ours."""
+        folder = Path(sys.prefix, "share", "jupyter", "labextensions")
+        found = [json.loads(path.read_text("utf-8"))["name"] for path in _manifests(folder)]
+        path = self.folder / "config" / "labconfig" / "page_config.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"disabledExtensions": {name: name not in NEEDED for name in found}}))
+
     def _command(self) -> list[str]:
         if self.kind == "gateway":
-            module, options = "kernel_gateway", [f"--KernelGatewayApp.port={_free_port()}"]
-            return [sys.executable, "-m", module, "--KernelGatewayApp.ip=127.0.0.1", *options]
+            command = [sys.executable, "-m", "kernel_gateway", "--KernelGatewayApp.ip=127.0.0.1"]
+            command += ["--JupyterWebsocketPersonality.list_kernels=True"]  # JupyterLab looks for its kernels
+            return [*command, f"--KernelGatewayApp.port={_free_port()}"]
         module, app = APPS[self.kind]
         command = [sys.executable, "-m", module, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"]
         command += ["--ServerApp.port=0", "--IdentityProvider.token=", "--ServerApp.terminals_enabled=False"]
@@ -205,10 +219,14 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            self.rest("GET", "kernelspecs" if self.kind == "gateway" else "status")
+            self.rest("GET", "kernelspecs")
         except OSError:
             return False
         return True
+
+
+def _manifests(folder: Path) -> list[Path]:
+    return [*folder.glob("*/package.json"), *folder.glob("@*/*/package.json")]
 
 
 def _free_port() -> int:

@@ -1,0 +1,59 @@
+"""Accessibility that a machine can check below one element: names, Tab, visible focus, contrast."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+SCRIPT = Path(__file__).with_suffix(".js").read_text("utf-8")
+ROLES = (
+    "button|link|textbox|combobox|listbox|option|checkbox|radio|switch|tab|menuitem|slider|spinbutton|searchbox"
+)
+OUTSIDE = -2
+NAMELESS = re.compile(rf"^\s*- (?:{ROLES})(?: \[[^\]]*\])*:?\s*$", re.MULTILINE)
+
+
+def nameless(root: Locator) -> list[str]:
+    """Return the controls without an accessible name, as lines of the accessibility tree."""
+    return NAMELESS.findall(root.aria_snapshot())
+
+
+def faint(root: Locator) -> list[str]:
+    """Return texts whose contrast with their background is below WCAG AA (4.5:1, large text 3:1)."""
+    return list(root.evaluate(f"root => ({SCRIPT}).faint(root)"))
+
+
+def unreachable(root: Locator, start: Locator) -> tuple[list[str], list[str]]:
+    """Press Tab from `start`, the first control; return those never reached, and those whose focus cannot be seen.
+
+    Escape goes before each Tab: it is how people leave editors that keep Tab for themselves.
+    """
+    page = root.page
+    controls: list[str] = root.evaluate(f"root => ({SCRIPT}).controls(root)")
+    assert controls, "there is no control"
+    start.focus()
+    page.keyboard.press("Shift+Tab")  # the focus is only shown to people who use the keyboard
+    page.keyboard.press("Tab")
+    reached: set[int] = set()
+    unseen: list[str] = []
+
+    def look() -> int:
+        at: int = root.evaluate(f"root => ({SCRIPT}).focused(root)")
+        if at >= 0 and at not in reached:
+            reached.add(at)
+            if not root.evaluate(f"() => ({SCRIPT}).outlined()"):
+                unseen.append(controls[at])
+        return at
+
+    for _ in range(2 * len(controls) + 10):
+        at = look()
+        if at == OUTSIDE and reached:
+            break
+        page.keyboard.press("Escape")
+        if look() == at:
+            page.keyboard.press("Tab")
+    return [words for at, words in enumerate(controls) if at not in reached], unseen

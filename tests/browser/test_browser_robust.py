@@ -1,0 +1,157 @@
+"""The panel when pages reload, kernels restart, several pages and notebooks share a kernel, and comms end."""
+
+from __future__ import annotations
+
+import pytest
+from kernel_client import block
+from notebook_page import mimes, text_of
+from panel_page import Panel
+from playwright.sync_api import expect
+from test_browser_panel import FRAME, PLOT, SLEEP, opened, with_model
+
+WAIT = "import time\nprint('begun', flush=True)\ntime.sleep(4)\nslept = True"
+
+
+def begun(panel):
+    """Wait until the agent's cell runs."""
+    panel.notebook.wait(lambda: any("begun" in text_of(cell) for cell in panel.cells()), "the cell runs")
+
+
+def test_a_page_reloaded_while_a_cell_runs_shows_the_task_to_its_end(pages, lab, script):
+    model = script(block(WAIT, "I wait."), block("done = 1\ndone", "And one more."), "Waited.")
+    notebook, panel = opened(pages, lab, with_model(model))
+    panel.send("wait")
+    begun(panel)
+    notebook.reload()
+    panel.open()
+    panel.wait_status("done")
+    assert panel.steps() == ["ok", "ok"]
+    sources = [cell["source"] for cell in panel.cells()]
+    assert sources == [WAIT, "done = 1\ndone"]
+    assert text_of(panel.cells()[0]).strip() == "begun"
+    assert text_of(panel.cells()[1]) == "1"
+    assert notebook.value("(slept, done)") == (True, 1)
+
+
+def test_a_page_reloaded_before_the_cell_was_saved_gets_it_back(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block(WAIT, "I wait."), "Waited.")))
+    panel.send("wait")
+    begun(panel)
+    assert WAIT not in [cell.source for cell in notebook.saved().cells]
+    notebook.reload()
+    panel.open()
+    panel.wait_status("done")
+    notebook.wait(lambda: WAIT in [cell["source"] for cell in panel.cells()], "the cell is back")
+    (cell,) = panel.cells()
+    assert text_of(cell).strip() == "begun"
+
+
+def test_a_question_waits_for_a_page_that_reloads(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block("kept = 5"), "Kept.")))
+    panel.part("mode").select_option("ask")
+    panel.send("set kept")
+    panel.wait_question(1)
+    notebook.reload()
+    panel.open()
+    panel.wait_question(1)
+    panel.part("approve").click()
+    panel.wait_status("done")
+    assert notebook.value("kept") == 5
+
+
+def test_a_kernel_restarted_during_a_task_is_told_with_the_saved_notebook(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block("first = 1"), block(WAIT), "Waited.")))
+    panel.send("wait")
+    begun(panel)
+    notebook.restart()
+    panel.wait_status("failed")
+    expect(panel.part("cause")).to_contain_text("kernel")
+    expect(panel.part("open-episode")).to_contain_text("saved notebook")
+    panel.part("open-episode").click()
+    (episode,) = notebook.episodes()
+    path = str(episode.relative_to(lab.files))
+    notebook.wait(lambda: notebook.call("ready", path), "the episode is open")
+    notebook.call("activate", notebook.path, 0)
+    model = script(block("again = 2\nagain"), "Again.")
+    notebook.run("%load_ext codeact_kernel\n" + with_model(model))
+    panel.wait_state("idle")
+    assert panel.ask("once more", runs=2) == "Again."
+    assert notebook.value("again") == 2
+
+
+def test_a_second_page_follows_and_can_stop(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block(SLEEP), "Slept.")))
+    notebook.save()
+    other = pages.another(notebook)
+    second = Panel(other).open()
+    panel.send("sleep")
+    for one in (panel, second):
+        one.wait_state("executing")
+    asleep = [one for one in (panel, second) if one.cells()]
+    assert asleep
+    notebook.wait(
+        lambda: any("asleep" in text_of(cell) for one in (panel, second) for cell in one.cells()),
+        "the cell sleeps",
+    )
+    second.stop()
+    for one in (panel, second):
+        one.wait_status("interrupted")
+    assert notebook.value("ended") - second.clicked <= 0.5
+
+
+def test_two_notebooks_on_one_kernel_have_one_agent(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block(WAIT), "Waited.")))
+    other = pages.beside(notebook)
+    second = Panel(other).open()
+    panel.send("wait")
+    begun(panel)
+    second.wait_state("executing", "owned")
+    second.part("task").fill("me too")
+    if second.part("send").count():
+        second.part("send").click()
+        expect(second.part("trouble")).to_contain_text(notebook.file.name)
+    panel.wait_status("done")
+    assert [cell["source"] for cell in panel.cells()] == [WAIT]
+    assert second.cells() == []
+
+
+def test_a_comm_that_the_kernel_closes_is_opened_again_with_the_next_task(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block("x = 1"), "One.")))
+    assert panel.ask("set x") == "One."
+    notebook.run(
+        "from comm import get_comm_manager\n"
+        "for one in list(get_comm_manager().comms.values()):\n"
+        "    if one.target_name == 'codeact_kernel':\n"
+        "        one.close()"
+    )
+    panel.wait_state("unloaded", "idle")
+    panel.use(script(block("y = 2"), "Two."))
+    panel.send("set y")
+    notebook.wait(lambda: notebook.value("'y' in globals()") is True, "the task ran")
+    expect(panel.run.get_by_test_id("codeact-answer")).to_have_text("Two.")
+
+
+def test_a_page_that_is_closed_loses_nothing(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block(WAIT), block("late = 3\nlate"), "Done late.")))
+    panel.send("wait")
+    begun(panel)
+    notebook.page.close()
+    again = pages.another(notebook)
+    panel = Panel(again).open()
+    panel.wait_status("done")
+    expect(panel.run.get_by_test_id("codeact-answer")).to_have_text("Done late.")
+    assert again.value("late") == 3
+
+
+@pytest.mark.parametrize("place", ["based", "gatewayed"])
+def test_the_panel_works_under_a_base_url_and_on_a_gateway(pages, request, place, script):
+    server = request.getfixturevalue(place)
+    notebook, panel = opened(pages, server, FRAME, with_model(script(block(PLOT, "I draw it."), "Drawn.")))
+    assert panel.ask("draw") == "Drawn."
+    assert "image/png" in mimes(panel.cells()[0])
+    panel.use(script(block(SLEEP), "Slept."))
+    panel.send("sleep")
+    notebook.wait(lambda: any("asleep" in text_of(cell) for cell in panel.cells()), "the cell sleeps")
+    panel.stop()
+    panel.wait_status("interrupted", runs=2)
+    assert notebook.value("ended") - panel.clicked <= (0.5 if place == "based" else 1.0)

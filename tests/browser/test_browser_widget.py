@@ -1,0 +1,149 @@
+"""The widget under a `%codeact` cell, in JupyterLab and in Notebook 7."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+from accessibility import faint, nameless, unreachable
+from faultserver import chat
+from kernel_client import block
+from notebook_page import LOAD, mimes
+from playwright.sync_api import expect
+from slow_model import SlowModel, slow
+
+PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.show()"
+SLEEP = """\
+import time
+print('asleep', flush=True)
+try:
+    time.sleep(60)
+finally:
+    ended = time.time()"""
+# When the page saw the click, on the clock that the kernel has, too.
+CLOCK = """() => document.addEventListener('click', () => { window.clicked ??= Date.now() / 1000; }, true)"""
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def server(request, servers):
+    return servers(request.param)
+
+
+class Widget:
+    """The widget of the newest `%codeact` cell."""
+
+    def __init__(self, notebook):
+        self.root = notebook.page.get_by_test_id("codeact-widget").last
+
+    def part(self, name):
+        return self.root.get_by_test_id(f"codeact-{name}")
+
+    def steps(self):
+        """The statuses of the steps, in order."""
+        return [item.get_attribute("data-status") for item in self.part("step").all()]
+
+
+def begin(pages, server, task, *setup):
+    notebook = pages.open(server, "\n".join([LOAD, *setup]))
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    return notebook, notebook.begin(task), Widget(notebook)
+
+
+def test_steps_come_live_and_fold_to_one_line_with_a_link_to_the_episode(pages, server, script):
+    model = script(
+        block(PLOT, "I draw it."),
+        block("frame = pd.DataFrame({'n': [1, 2, 3]})", "A frame."),
+        block("import pandas as pd\nframe = pd.DataFrame({'n': [1, 2, 3]})\nframe", "Import first."),
+        "There are 3 numbers.",
+    )
+    notebook, run, widget = begin(pages, server, f"%codeact -m {model} draw and count")
+    run.wait()
+    expect(widget.root).to_have_attribute("data-state", "done")
+    expect(widget.part("title")).to_contain_text("There are 3 numbers.")
+    assert "image/png" in mimes(run.cell)
+    expect(widget.part("step").first).to_be_hidden()
+    expect(widget.root.get_by_role("link", name="episode")).to_have_attribute("href", re.compile("episodes/"))
+    widget.part("fold").click()
+    expect(widget.part("step")).to_have_count(3)
+    assert widget.steps() == ["ok", "error", "ok"]
+    expect(widget.part("step").nth(1)).to_contain_text("NameError")
+    with notebook.page.context.expect_page() as opened:
+        widget.root.get_by_role("link", name="episode").click()
+    opened.value.wait_for_function("() => document.body.innerText.includes('draw and count')")
+    opened.value.close()
+
+
+def test_stop_ends_a_sleeping_step_within_half_a_second(pages, server, script):
+    notebook, run, widget = begin(pages, server, f"%codeact -m {script(block(SLEEP), 'Slept.')} sleep")
+    notebook.wait(lambda: "asleep" in run.text, "the step sleeps")
+    notebook.page.evaluate(CLOCK)
+    widget.part("stop").click()
+    run.wait(timeout=10)
+    seconds = notebook.value("ended") - notebook.page.evaluate("window.clicked")
+    assert seconds <= 0.5
+    expect(widget.root).to_have_attribute("data-state", "interrupted")
+    assert notebook.run("6 * 7") == "42"
+
+
+def test_stop_ends_the_writing_of_the_model(pages, server):
+    with SlowModel([slow("I think about it. " * 40, seconds=30)]) as model:
+        notebook, run, widget = begin(pages, server, "%codeact think", model.setup)
+        expect(widget.part("step")).to_contain_text("I think about it. I think")
+        widget.part("stop").click()
+        clicked = time.monotonic()
+        run.wait(timeout=10)
+        assert time.monotonic() - clicked < 1
+        notebook.wait(lambda: model.open == 0, "the request is closed")
+
+
+def test_the_card_runs_an_edited_cell_and_takes_a_reason_to_the_model(pages, server, script):
+    replies = [block("kept = 1", "I set it."), block("kept = 2", "I set it again."), "Kept."]
+    with SlowModel([chat(reply) for reply in replies]) as model:
+        notebook, run, widget = begin(pages, server, "%codeact --approve ask set kept", model.setup)
+        card = widget.part("card")
+        expect(card).to_be_visible()
+        widget.part("editor").fill("kept = 17")
+        expect(widget.part("run")).to_have_text("Run edited")
+        widget.part("run").click()
+        expect(card).to_contain_text("step 2")
+        widget.part("reason").fill("kept must stay 17")
+        widget.part("reject").click()
+        run.wait()
+        assert notebook.value("kept") == 17
+        assert "kept must stay 17" in model.asked()[-1]["content"]
+        assert "kept = 17" in str(model.asked())
+
+
+def test_a_question_survives_a_reload_of_the_page(pages, server, script):
+    model = script(block("kept = 5", "I set it."), "Kept.")
+    notebook, _, widget = begin(pages, server, f"%codeact --approve ask -m {model} set kept")
+    expect(widget.part("card")).to_be_visible()
+    notebook.save()
+    notebook.reload()
+    widget = Widget(notebook)
+    expect(widget.part("card")).to_be_visible()
+    widget.part("run").click()
+    expect(widget.part("title")).to_contain_text("Kept.")
+    assert notebook.value("kept") == 5
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_widget_is_accessible(pages, lab, script, pictures, dark):
+    model = script(block(PLOT, "I draw it."), block("import shutil\nshutil.rmtree('old', True)", "Away."), "Done.")
+    notebook, run, widget = begin(pages, lab, f"%codeact -m {model} draw, then delete the folder `old`")
+    notebook.theme(dark=dark)
+    expect(widget.part("card")).to_be_visible()
+    assert nameless(widget.root) == []
+    assert faint(widget.root) == []
+    assert unreachable(widget.root, widget.part("editor")) == ([], [])
+    notebook.page.screenshot(path=pictures / f"widget-approval-{'dark' if dark else 'light'}.png")
+    widget.part("run").click()
+    run.wait()
+    expect(widget.root).to_have_attribute("data-state", "done")
+    widget.part("fold").click()
+    assert nameless(widget.root) == []
+    assert faint(widget.root) == []
+    assert unreachable(widget.root, widget.part("fold")) == ([], [])
+    notebook.page.screenshot(path=pictures / f"widget-{'dark' if dark else 'light'}.png")
+    notebook.theme(dark=False)
