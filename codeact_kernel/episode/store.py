@@ -21,6 +21,7 @@ from codeact_kernel.episode.cells import (
 )
 from codeact_kernel.episode.files import Listed, answer_of, find, listing, read_episode, save_atomically
 from codeact_kernel.episode.header import file_stem, origin_to_json, sampling_to_json
+from codeact_kernel.episode.integrity import prelude_digest
 from codeact_kernel.episode.journal import VERSION, Journal
 from codeact_kernel.episode.lock import Lock, one_at_a_time
 from codeact_kernel.episode.notebook import (
@@ -114,6 +115,7 @@ class EpisodeWriter:
         entry = prelude_entry(prelude, 0, failed, writer.header.get("cwd", "."))
         if entry.cells:
             writer._add(entry)
+            writer.header["prelude"] = prelude_digest(writer._episode)
         writer._start()
         writer._save()
         return writer
