@@ -16,6 +16,7 @@ from codeact_kernel.errors import EpisodeError
 from codeact_kernel.types import (
     Approval,
     Completion,
+    ErrorReport,
     Execution,
     Image,
     NbOutput,
@@ -96,9 +97,7 @@ def step_record(step: Step, prev: str | None) -> Record:
             },
             "approval": _approval_to_json(step.approval),
             "risk": list(step.risk),
-            "execution": {"status": ran.status, "count": ran.execution_count, "result": ran.result}
-            if ran
-            else None,
+            "execution": _execution_to_json(ran),
             "observation": _observation_to_json(step.observation, outputs),
             "stdin": [dict(answer) for answer in ran.stdin] if ran else [],
             "source": sha256(plain_text(step.code)) if step.code is not None else None,
@@ -110,8 +109,7 @@ def step_record(step: Step, prev: str | None) -> Record:
 def step_from_record(record: Record, index: int, outputs: Sequence[NbOutput] = ()) -> Step:
     """Return the step of a record; `outputs` are those of its cell, in order.
 
-    Pictures whose output was cleared come back without data, with their digest. Snapshots and error reports
-    are not kept: no message is made of them again.
+    Pictures whose output was cleared come back without data, with their digest. Snapshots are not kept.
 
     Raises:
         EpisodeError: the record lacks what a step needs.
@@ -142,7 +140,7 @@ def step_from_record(record: Record, index: int, outputs: Sequence[NbOutput] = (
             repairs=tuple(known.get("repairs") or ()),
             drafts=tuple(known.get("drafts") or ()),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise EpisodeError(
             f"The record of step {index} is incomplete ({error}); the episode was damaged."
         ) from None
@@ -167,6 +165,30 @@ def _approval_from_json(known: Record | None) -> Approval | None:
     )
 
 
+def _execution_to_json(ran: Execution | None) -> dict[str, Any] | None:
+    """Return what no cell holds of an execution, and a rehearsal needs to make the observation again."""
+    if ran is None:
+        return None
+    known: dict[str, Any] = {"status": ran.status, "count": ran.execution_count, "result": ran.result}
+    if ran.error is not None:
+        known["error"] = {
+            "ename": ran.error.ename,
+            "evalue": ran.error.evalue,
+            "frames": [list(frame) for frame in ran.error.frames],
+            "hints": list(ran.error.hints),
+        }
+    if ran.notes:
+        known["notes"] = list(ran.notes)
+    return known
+
+
+def _error_from_json(known: Any) -> ErrorReport | None:
+    if not isinstance(known, dict):
+        return None
+    frames = tuple((str(where), int(line), str(source)) for where, line, source in known.get("frames") or ())
+    return ErrorReport(known["ename"], known["evalue"], frames, tuple(known.get("hints") or ()))
+
+
 def _execution_from_json(known: Record, timing: Record, outputs: Sequence[NbOutput]) -> Execution | None:
     ran = known.get("execution")
     if not ran:
@@ -177,7 +199,9 @@ def _execution_from_json(known: Record, timing: Record, outputs: Sequence[NbOutp
         execution_count=ran.get("count"),
         started=timing.get("ran") or "",
         finished=timing.get("finished") or "",
+        error=_error_from_json(ran.get("error")),
         result=ran.get("result"),
+        notes=tuple(ran.get("notes") or ()),
         stdin=tuple(known.get("stdin") or ()),
     )
 
@@ -191,11 +215,13 @@ def _observation_to_json(seen: Observation | None, outputs: Sequence[NbOutput]) 
         if image.data and _output_data(outputs, output, image.mime) != image.data:
             entry["data"] = image.data
         images.append(entry)
+    guide = len(seen.guide) if seen.guide and seen.text.endswith(seen.guide) else 0
     return {
         "status": seen.status,
         "text": seen.text,
         "images": images,
         "dropped": {"chars": seen.dropped_chars, "images": seen.dropped_images},
+        **({"guide": guide} if guide else {}),
     }
 
 
@@ -211,12 +237,14 @@ def _observation_from_json(known: Record | None, outputs: Sequence[NbOutput]) ->
                 data = ""
         images.append((entry["output"], Image(entry["mime"], data, entry["sha256"])))
     dropped = known.get("dropped") or {}
+    guide = int(known.get("guide") or 0)
     return Observation(
         status=known["status"],
         text=known["text"],
         images=tuple(images),
         dropped_chars=dropped.get("chars") or 0,
         dropped_images=dropped.get("images") or 0,
+        guide=known["text"][len(known["text"]) - guide :] if guide else "",
     )
 
 

@@ -6,6 +6,7 @@ import ast
 import asyncio
 import inspect
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,14 @@ for name, text in SOURCES.items():
     sys.modules[name] = module
     exec(compile(text, "<" + name + ">", "exec"), module.__dict__)
 sys.modules["_codeact_interrupt"].prepare_kernel(SHELL)
-sys.modules["_codeact_side"].take_literally(SHELL)
+sys.modules["_codeact_side"].literally(SHELL, LITERAL)
 """
+_PRINTS_LATE = re.compile(
+    r"^\s*[!%]|=\s*[!%]|\b(?:subprocess|os\.\w|system|p?open|[Tt]hread|concurrent|multiprocessing|joblib|n_jobs|ctypes"
+    r"|asyncio|await)\b",
+    re.MULTILINE,
+)
+"""What may print when its cell has ended: processes, threads, tasks."""
 _LOOK = "__import__('_codeact_side').look(get_ipython(), vars(__import__('_codeact_probe')), {count}, {failed})"
 
 
@@ -68,6 +75,9 @@ class FreshExecutor:
             also "update_display_data" and "clear_output".
         answer_stdin: answers `input()`: called with the prompt in a thread of its own; an exception is the end of
             input for the cell. Without it, `input()` raises StdinNotImplementedError in the cell.
+        look: whether the namespace is looked at after each cell; without it, executions have no snapshot, result
+            or hints, and most cells cost a round trip less.
+        literal: whether cells mean what is written, see `kernelside.take_literally`; a person's own cells do not.
     """
 
     def __init__(
@@ -78,11 +88,16 @@ class FreshExecutor:
         env: dict[str, str] | None = None,
         on_output: Callable[[dict[str, Any]], None] | None = None,
         answer_stdin: Callable[[str], str] | None = None,
+        look: bool = True,
+        literal: bool = True,
     ) -> None:
         self._name = kernel_name
         self._kernel = KernelProcess(kernel_name, cwd, env)
         self._on_output = on_output
         self._answer_stdin = answer_stdin
+        self._look = look
+        self._literal = literal
+        self._prints_late = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._cell: _Cell | None = None
         self._lock = asyncio.Lock()
@@ -103,7 +118,9 @@ class FreshExecutor:
                 "_codeact_interrupt": inspect.getsource(interrupt),
                 "_codeact_side": inspect.getsource(kernelside),
             }
-            code = f"exec({_BOOT!r}, {{'SOURCES': {sources!r}, 'SHELL': get_ipython()}})"
+            code = (
+                f"exec({_BOOT!r}, {{'SOURCES': {sources!r}, 'SHELL': get_ipython(), 'LITERAL': {self._literal}}})"
+            )
             try:
                 reply = await self._silently(code, {})
             except KernelDeadError as error:
@@ -128,6 +145,7 @@ class FreshExecutor:
         cell = self._cell = _Cell(OutputReducer())
         async with self._lock:
             started = now()
+            self._prints_late = self._prints_late or bool(_PRINTS_LATE.search(code))
             if cell.wanted:
                 return Execution(
                     status="interrupted",
@@ -240,6 +258,10 @@ class FreshExecutor:
         if not self._python:
             return {}
         heard = self._heard(cell) if cell is not None else None
+        if not self._look:
+            if self._prints_late:
+                await self._silently("", {}, heard, late)
+            return {}
         try:
             async with asyncio.timeout(GRACE_SECONDS):
                 reply = await self._silently("", {"look": _LOOK.format(count=count, failed=failed)}, heard, late)
@@ -296,6 +318,25 @@ class FreshExecutor:
             return
         cell.struck_at = time.monotonic()
         await self._kernel.interrupt()
+
+    def answer_with(self, answer: Callable[[str], str] | None) -> None:
+        """Say who answers `input()` from the next cell on, see `answer_stdin`; None for nobody."""
+        self._answer_stdin = answer
+
+    async def take_literally(self, on: bool) -> None:  # noqa: FBT001 - the one argument says it
+        """Say whether cells mean what is written from the next one on; see `literal`.
+
+        Raises:
+            ExecutionError: `start` was not called, or the kernel died.
+        """
+        self._must_be_started()
+        if self._python and on != self._literal:
+            self._literal = on
+            async with self._lock:
+                try:
+                    await self._silently(f"__import__('_codeact_side').literally(get_ipython(), {on})", {})
+                except KernelDeadError as error:
+                    raise ExecutionError(str(error)) from None
 
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header: name, implementation_version, language_version."""

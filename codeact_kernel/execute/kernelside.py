@@ -38,6 +38,17 @@ def take_literally(shell: Any) -> Callable[[], None]:
     return undo
 
 
+def literally(shell: Any, on: bool) -> None:  # noqa: FBT001 - by wire
+    """Make cells mean what is written, or what the user set; a second time in a row does nothing."""
+    if on and not _undo:
+        _undo.append(take_literally(shell))
+    elif not on and _undo:
+        _undo.pop()()
+
+
+_undo: list[Callable[[], None]] = []
+
+
 def look(shell: Any, probe: Any, execution_count: int | None, failed: bool) -> str:  # noqa: FBT001 - by wire
     """Return the probe's report as JSON text; what user objects print meanwhile is dropped.
 
