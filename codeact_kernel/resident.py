@@ -256,12 +256,11 @@ class Resident:
             return path
 
     def _tell_settings(self) -> None:
-        config = self.settings
-        self.progress.settings = {
-            "model": config.model,
-            "approval": config.approval,
-            "max_steps": config.max_steps,
-        }
+        names = ("model", "approval", "max_steps")
+        settings = {name: getattr(self.settings, name) for name in names}
+        if settings != self.progress.settings:
+            self.progress.settings = settings
+            self.progress.emit("settings", settings=settings)
 
     async def close(self) -> None:
         """Stop what is under way and close the episode."""

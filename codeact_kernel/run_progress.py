@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.agent.approval import ALLOW_KINDS, allowable
 from codeact_kernel.canonical import sha256
 from codeact_kernel.execute.capture import safe_text
-from codeact_kernel.terminal import clip
+from codeact_kernel.terminal import clip, render
 from codeact_kernel.types import Approval
 
 if TYPE_CHECKING:
@@ -176,9 +176,7 @@ class RunProgress:
         status = "answer" if step.kind == "answer" else "sent-back" if step.kind == "note" else "ok"
         if seen is not None and step.kind != "note":
             status = seen.status
-        summary = ""
-        if seen is not None:
-            summary = clip(safe_text(seen.text.removesuffix(seen.guide).strip()), SUMMARY_CHARS)[0]
+        summary = clip(safe_text(summary_of(step)), SUMMARY_CHARS)[0]
         fields: dict[str, Any] = {"status": status, "summary": summary, "seconds": self._seconds()}
         if execution is not None:
             fields["execution_count"] = execution.execution_count
@@ -288,6 +286,26 @@ class RunProgress:
             self._reply = None
         reply(message)
         return True
+
+
+def summary_of(step: Step) -> str:
+    """Return what came of a step, in plain words for a person: the model reads `step.observation`."""
+    execution, seen = step.execution, step.observation
+    if execution is None:
+        return seen.text.removesuffix(seen.guide).strip() if seen is not None else ""
+    parts = list(execution.notes)
+    for output in execution.outputs:
+        data = output.get("data") or {}
+        if output["output_type"] == "stream":
+            parts.append(render(str(output.get("text", ""))).strip())
+        elif any(mime.startswith("image/") for mime in data):
+            parts.append("(a picture)")
+        elif "text/plain" in data:
+            parts.append(str(data["text/plain"]).strip())
+    if execution.error is not None:
+        parts.append(f"{execution.error.ename}: {execution.error.evalue}".rstrip(": "))
+        parts += execution.error.hints
+    return "\n".join(filter(None, parts)) or ("no output" if execution.status == "ok" else "")
 
 
 _DECISIONS = {"approve", "modify", "reject", "stop"}

@@ -12,7 +12,17 @@ from codeact_kernel.agent.risk import Risk
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.models.base import Chunk
 from codeact_kernel.progress import MOST_RUNS, Progress
-from codeact_kernel.types import Approval, Completion, Execution, Observation, Outcome, Request, Step, Usage
+from codeact_kernel.types import (
+    Approval,
+    Completion,
+    ErrorReport,
+    Execution,
+    Observation,
+    Outcome,
+    Request,
+    Step,
+    Usage,
+)
 from codeact_kernel.views import FrontAsker
 
 RISKS = (Risk("delete", "deletes files: a.csv"), Risk("rebind", "rebinds your name df"))
@@ -77,7 +87,7 @@ def test_a_run_keeps_its_steps_usage_and_end():
     run.asking(1)
     done = step(
         code="1/0",
-        execution=Execution("error"),
+        execution=Execution("error", error=ErrorReport("KeyError", "'x'", hints=("Did you mean y?",))),
         observation=Observation("error", "It failed.\nGo on.", guide="\nGo on."),
     )
     run.running(done)
@@ -88,7 +98,7 @@ def test_a_run_keeps_its_steps_usage_and_end():
     run.done(Outcome("done", "It is so.", model="scripted:x"), "episodes/x.ipynb")
     found = progress.snapshot()["runs"][0]
     assert [one["status"] for one in found["steps"]] == ["error", "answer"]
-    assert found["steps"][0]["summary"] == "It failed."
+    assert found["steps"][0]["summary"] == "KeyError: 'x'\nDid you mean y?"
     assert found["usage"] == {"input": 20, "output": 6, "cached": 0}
     assert (found["status"], found["answer"], found["episode"]) == ("done", "It is so.", "episodes/x.ipynb")
     assert (progress.state, progress.current) == ("idle", None)

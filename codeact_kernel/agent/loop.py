@@ -114,7 +114,8 @@ class Limits:
 class Conversation:
     """What has been said: the system prompt, the turns, and which observations are shortened by now.
 
-    `note` is a sentence that goes before what the next task is told of the kernel.
+    `note` is a sentence that goes before what the next task is told of the kernel; `made` are the variables that
+    the agent's own steps made.
     """
 
     system: str
@@ -123,6 +124,7 @@ class Conversation:
     snapshot: Snapshot | None = None
     note: str = ""
     steps: int = 0
+    made: set[str] = field(default_factory=set)
     chars_per_token: float = prompt.CHARS_PER_TOKEN
 
 
@@ -186,7 +188,7 @@ class Agent:
 
     def _begin(self, task: str, snapshot: Snapshot) -> None:
         functions = (text.removeprefix("class ").partition("(")[0] for text in snapshot.functions)
-        self._theirs = frozenset((*snapshot.names, *functions))
+        self._theirs = frozenset((*snapshot.names, *functions)) - self.conversation.made
         talk, self._task = self.conversation, clip(" ".join(task.split()), RESTATED_CHARS)[0]
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
         about, talk.note = "\n".join(filter(None, (talk.note, about))), ""
@@ -315,6 +317,8 @@ class Agent:
             changes=context.changes(before, after) if after is not None else "",
         )
         self.conversation.snapshot = after or before
+        if before is not None and after is not None:
+            self.conversation.made |= after.names.keys() - before.names.keys()
         last = self.limits.steps and self._steps == self.limits.steps - 1
         name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
         guide = prompt.words(name).replace("{task}", self._task)

@@ -55,6 +55,8 @@ export function emptySnapshot(): Snapshot {
  */
 export function reduce(snapshot: Snapshot, event: KernelEvent, sameBoot = true): Snapshot {
   switch (event.type) {
+    case 'settings':
+      return { ...snapshot, settings: event.settings };
     case 'hello': {
       const kept = sameBoot ? snapshot : closeLost(snapshot);
       return { ...kept, ...event.snapshot };
@@ -153,7 +155,8 @@ function onStep(snapshot: Snapshot, id: string, step: Step): Snapshot {
 
 function onDone(snapshot: Snapshot, run: Run): Snapshot {
   const ended = { ...run, state: 'idle' as const };
-  return { ...snapshot, runs: upsertRun(snapshot.runs, ended), question: null, execute: null };
+  const runs = upsertRun(snapshot.runs, ended);
+  return { ...snapshot, runs, question: null, execute: null, owner: null };
 }
 
 function withRun(snapshot: Snapshot, id: string, change: (run: Run) => Run): Snapshot {

@@ -78,7 +78,8 @@ export type KernelEvent =
   | DoneEvent
   | ProposalEvent
   | NoticeEvent
-  | PullEvent;
+  | PullEvent
+  | SettingsEvent;
 /**
  * What the agent of a kernel does now.
  */
@@ -909,6 +910,18 @@ export interface PullEvent {
    * Empty: none.
    */
   error: string;
+}
+/**
+ * The settings of the kernel's agent have changed.
+ */
+export interface SettingsEvent {
+  v: 1;
+  type: 'settings';
+  /**
+   * Rises by one per event and kernel boot; the same for all clients.
+   */
+  seq: number;
+  settings: Settings;
 }
 /**
  * Data of the comm that the kernel opens when the extension is loaded; the front end answers with hello.
