@@ -10,11 +10,9 @@ import { Signal } from '@lumino/signaling';
 
 import { closeLost, emptySnapshot, reduce, type Snapshot } from './model';
 import type { FrontEndMessage, HelloEvent, KernelEvent, ReplyMessage } from './protocol';
-
-export const COMM_TARGET = 'codeact_kernel';
+import { COMM_TARGET, findWay, Wire } from './wire';
 
 const REQUEST_TIMEOUT_MS = 10_000;
-const SUBSHELL_TIMEOUT_MS = 1_500;
 
 /** Omit over each member of a union. */
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
@@ -32,8 +30,10 @@ interface IPending {
 }
 
 export class KernelChannel implements IDisposable {
-  constructor(kernel: Kernel.IKernelConnection) {
+  /** `snapshot`: what was known before, of another kernel perhaps. */
+  constructor(kernel: Kernel.IKernelConnection, snapshot = emptySnapshot()) {
     this._kernel = kernel;
+    this._snapshot = snapshot;
     kernel.statusChanged.connect(this._onStatus, this);
     kernel.connectionStatusChanged.connect(this._onConnectionStatus, this);
     kernel.disposed.connect(this._onKernelDisposed, this);
@@ -46,6 +46,11 @@ export class KernelChannel implements IDisposable {
   /** Whether the agent of this kernel has answered `hello`. */
   get connected(): boolean {
     return this._connected;
+  }
+
+  /** Whether it is not known yet if the kernel has an agent. */
+  get connecting(): boolean {
+    return this._connecting;
   }
 
   /** The kernel process that we talk to, or null before it said. */
@@ -82,41 +87,53 @@ export class KernelChannel implements IDisposable {
   }
 
   get hasComm(): boolean {
-    return this._comm !== null && !this._comm.isDisposed;
+    return this._wire?.isOpen ?? false;
   }
 
   get lastSeq(): number {
     return this._lastSeq;
   }
 
-  /** Open a comm from our side; a kernel without the extension closes it at once. */
-  async open(): Promise<void> {
-    if (this.hasComm || this._isDisposed || this._kernel.isDisposed) {
+  /**
+   * Open a comm from our side; a kernel without the extension closes it at once.
+   *
+   * With `aside`, a kernel that is busy is not waited for.
+   */
+  async open(aside = false): Promise<void> {
+    if (this._opening || this.hasComm || this._isDisposed || this._kernel.isDisposed) {
       return;
     }
-    const comm = this._kernel.createComm(COMM_TARGET);
-    this._take(comm);
-    await subshellReady(comm, this._kernel);
-    if (this._comm !== comm || comm.isDisposed) {
-      return;
+    this._opening = true;
+    this._setConnecting(true);
+    try {
+      const subshell = await findWay(this._kernel, aside);
+      if (!this.hasComm && !this._isDisposed && !this._kernel.isDisposed) {
+        await this._greet(this._take(this._kernel.createComm(COMM_TARGET), subshell), true);
+      }
+    } catch (reason) {
+      this._setConnecting(false);
+      console.warn('The kernel takes no comm of CodeAct.', reason);
+    } finally {
+      this._opening = false;
     }
-    comm.open({});
-    this._opened.emit();
   }
 
   /** Take over a comm that the kernel opened; the one before is closed. */
   adopt(comm: Kernel.IComm): void {
-    this._take(comm);
-    void subshellReady(comm, this._kernel).then(() => {
-      if (this._comm === comm && !comm.isDisposed) {
-        this._opened.emit();
-      }
-    });
+    this._setConnecting(true);
+    void this._greet(this._take(comm, null), false);
+  }
+
+  /** Close the comm: the page goes away. */
+  leave(): void {
+    this._wire?.close();
+    this._wire = null;
+    this._connected = false;
   }
 
   /** Send a message that nobody answers; dropped when no comm is open. */
   send(message: Notification): void {
-    this._post(message);
+    this._wire?.post(message);
   }
 
   /** Send a request; rejects with a sentence after `timeout` ms, or when the kernel says no. */
@@ -131,7 +148,7 @@ export class KernelChannel implements IDisposable {
         reject(new Error(`The kernel did not answer within ${timeout / 1000} seconds.`));
       }, timeout);
       this._pending.set(id, { resolve: reply => resolve(reply as R), reject, timer });
-      this._post({ ...message, id } as unknown as JSONObject);
+      this._wire?.post({ ...message, id } as unknown as JSONObject);
     });
   }
 
@@ -147,36 +164,36 @@ export class KernelChannel implements IDisposable {
     this._isDisposed = true;
     this._rejectAll('The notebook was closed.');
     Signal.disconnectReceiver(this);
-    if (this.hasComm && !this._kernel.isDisposed) {
-      this._comm?.close();
-    }
-    this._comm = null;
+    this.leave();
     Signal.clearData(this);
   }
 
-  private _post(message: JSONObject): void {
-    if (this._comm !== null && !this._comm.isDisposed) {
-      this._comm.send({ v: 1, ...message }, undefined, undefined, true);
-    }
+  private _take(comm: Kernel.IComm, subshell: string | null): Wire {
+    this._wire?.close();
+    const wire = new Wire(this._kernel, comm, subshell, {
+      onMessage: (from, message) => {
+        if (this._wire === from) {
+          this._onMessage(message);
+        }
+      },
+      onClosed: from => {
+        if (this._wire === from) {
+          this._onClosed('The connection to the agent was closed.');
+        }
+      }
+    });
+    this._wire = wire;
+    return wire;
   }
 
-  private _take(comm: Kernel.IComm): void {
-    const old = this._comm;
-    this._comm = comm;
-    comm.onMsg = message => {
-      // Nothing is awaited here: the kernel connection handles no other message meanwhile.
-      if (this._comm === comm) {
-        this._onMessage(message.content.data as unknown as KernelEvent | ReplyMessage);
+  /** Open the comm where that is ours to do, and have hello said, past the kernel's main shell if it can be. */
+  private async _greet(wire: Wire, ours: boolean): Promise<void> {
+    await wire.ready();
+    if (this._wire === wire && wire.isOpen) {
+      if (ours) {
+        wire.open();
       }
-    };
-    comm.onClose = () => {
-      if (this._comm === comm) {
-        this._onClosed();
-      }
-    };
-    if (old !== null && !old.isDisposed) {
-      old.onClose = () => undefined;
-      old.close();
+      this._opened.emit();
     }
   }
 
@@ -200,6 +217,7 @@ export class KernelChannel implements IDisposable {
     this._boot = message.boot;
     this._lastSeq = message.seq;
     this._connected = true;
+    this._connecting = false;
     this._set(reduce(this._snapshot, message, same));
     this._event.emit(message);
   }
@@ -218,21 +236,20 @@ export class KernelChannel implements IDisposable {
     }
   }
 
-  private _onClosed(): void {
-    this._comm = null;
+  private _onClosed(sentence: string): void {
+    this._wire = null;
     this._connected = false;
-    this._rejectAll('The connection to the agent was closed.');
+    this._connecting = false;
+    this._rejectAll(sentence);
     this._changed.emit();
   }
 
   private _onStatus(_: Kernel.IKernelConnection, status: Kernel.Status): void {
     if (['restarting', 'autorestarting', 'dead', 'terminating'].includes(status)) {
-      this._comm = null;
-      this._connected = false;
-      this._rejectAll('The kernel was restarted.');
       this._restarted = true;
       this._lastSeq = 0;
-      this._set(closeLost(this._snapshot));
+      this._snapshot = closeLost(this._snapshot);
+      this._onClosed('The kernel was restarted.');
     } else if (this._restarted && (status === 'idle' || status === 'busy')) {
       this._restarted = false;
       void this.open();
@@ -246,10 +263,13 @@ export class KernelChannel implements IDisposable {
   }
 
   private _onKernelDisposed(): void {
-    this._comm = null;
-    this._connected = false;
-    this._rejectAll('The connection to the kernel was closed.');
+    this._onClosed('The connection to the kernel was closed.');
     this._lost.emit();
+  }
+
+  private _setConnecting(connecting: boolean): void {
+    this._connecting = connecting;
+    this._changed.emit();
   }
 
   private _rejectAll(sentence: string): void {
@@ -271,23 +291,13 @@ export class KernelChannel implements IDisposable {
   private readonly _changed = new Signal<this, void>(this);
   private readonly _lost = new Signal<this, void>(this);
   private readonly _opened = new Signal<this, void>(this);
-  private _comm: Kernel.IComm | null = null;
+  private _wire: Wire | null = null;
+  private _opening = false;
+  private _connecting = false;
   private _connected = false;
   private _boot: string | null = null;
   private _lastSeq = 0;
-  private _snapshot = emptySnapshot();
+  private _snapshot: Snapshot;
   private _restarted = false;
   private _isDisposed = false;
-}
-
-/** Wait until messages go to the comm's subshell, where the kernel has such; never longer than 1.5 s. */
-async function subshellReady(comm: Kernel.IComm, kernel: Kernel.IKernelConnection): Promise<void> {
-  if (!kernel.supportsSubshells) {
-    return;
-  }
-  // Public on the class since Lab 4.5, not yet on its interface.
-  const { subshellStarted } = comm as { subshellStarted?: Promise<void> };
-  const started = subshellStarted?.catch(() => undefined);
-  const late = new Promise<void>(resolve => window.setTimeout(resolve, SUBSHELL_TIMEOUT_MS));
-  await Promise.race([started, late]);
 }

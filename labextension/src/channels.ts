@@ -3,7 +3,9 @@
  */
 import type { Kernel } from '@jupyterlab/services';
 
-import { COMM_TARGET, KernelChannel } from './channel';
+import { KernelChannel } from './channel';
+import type { Snapshot } from './model';
+import { COMM_TARGET } from './wire';
 
 /** Comms that kernels open to front ends; a connection that does not know them would close them. */
 const OTHERS_TARGETS = ['jupyter.widget', 'jupyter.widget.control'];
@@ -21,11 +23,11 @@ export class ChannelPool {
     this._kernels = kernels;
   }
 
-  /** A new channel to a kernel; it wants one `release`. */
-  acquire(kernel: Kernel.IKernelConnection): KernelChannel {
+  /** A new channel to a kernel, which goes on from `snapshot`; it wants one `release`. */
+  acquire(kernel: Kernel.IKernelConnection, snapshot: Snapshot): KernelChannel {
     const known = this._links.get(kernel.id);
     const link = known !== undefined && !known.kernel.isDisposed ? known : this._link(kernel);
-    const channel = new KernelChannel(link.kernel);
+    const channel = new KernelChannel(link.kernel, snapshot);
     link.channels.add(channel);
     return channel;
   }

@@ -119,8 +119,9 @@ export class Conversation {
     this._emit();
     if (this.session.connected) {
       await this._try(async () => {
-        await this.session.request<ConfigureReply>({ type: 'configure', model });
+        const reply = await this.session.request<ConfigureReply>({ type: 'configure', model });
         this._model = null;
+        this.session.update(snapshot => ({ ...snapshot, settings: reply.settings }));
       });
       await this.checkStatus(false);
     }

@@ -16,6 +16,7 @@ export class CodeActManager implements ICodeActManager {
     this._pool = new ChannelPool(kernels);
     tracker.forEach(panel => this._add(panel));
     tracker.widgetAdded.connect((_, panel) => this._add(panel));
+    window.addEventListener('pagehide', () => this._sessions.forEach(session => session.leave()));
     tracker.currentChanged.connect(() => this._currentChanged.emit(this.current));
   }
 

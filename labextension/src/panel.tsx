@@ -6,6 +6,7 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import React from 'react';
 
+import { Boundary } from './components/boundary';
 import { PanelView } from './components/panelView';
 import { type IPanelServices, ServicesProvider } from './components/services';
 import { Conversation } from './conversation';
@@ -76,7 +77,9 @@ export class CodeActPanel extends ReactWidget {
   protected override render(): React.JSX.Element {
     return (
       <ServicesProvider value={this._services}>
-        <PanelView conversation={this._conversations.current} />
+        <Boundary>
+          <PanelView conversation={this._conversations.current} />
+        </Boundary>
       </ServicesProvider>
     );
   }

@@ -3,15 +3,15 @@
  */
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Kernel } from '@jupyterlab/services';
-import { UUID } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import type { KernelChannel, Notification, Request } from './channel';
 import type { ChannelPool } from './channels';
-import { emptySnapshot, type Snapshot } from './model';
+import { closeLost, emptySnapshot, type Snapshot } from './model';
 import type { KernelEvent, ReplyMessage } from './protocol';
+import { clientOf, knewKernel, remember } from './tab';
 
 const LOAD_CODE = '%load_ext codeact_kernel';
 const HELLO_TIMEOUT_MS = 10_000;
@@ -20,6 +20,7 @@ export class CodeActSession implements IDisposable {
   constructor(panel: NotebookPanel, pool: ChannelPool) {
     this.panel = panel;
     this._pool = pool;
+    this._client = clientOf(panel.context.path);
     panel.sessionContext.kernelChanged.connect(this._onKernelChanged, this);
     panel.sessionContext.statusChanged.connect(this._emitChanged, this);
     this._attach(panel.sessionContext.session?.kernel ?? null);
@@ -32,6 +33,11 @@ export class CodeActSession implements IDisposable {
     return this._channel?.connected ?? false;
   }
 
+  /** Whether it is not known yet if the kernel has an agent. */
+  get connecting(): boolean {
+    return this._channel?.connecting ?? false;
+  }
+
   /** The kernel process, as it names itself; null before it said. */
   get boot(): string | null {
     return this._channel?.boot ?? null;
@@ -39,7 +45,7 @@ export class CodeActSession implements IDisposable {
 
   /** What the kernel's events add up to. */
   get snapshot(): Snapshot {
-    return this._channel?.snapshot ?? this._noKernel;
+    return this._channel?.snapshot ?? this._before;
   }
 
   /** Whether the notebook has a kernel that is not dead. */
@@ -78,6 +84,11 @@ export class CodeActSession implements IDisposable {
   /** Interrupt the kernel; part of Stop, for kernels that handle no message while they compute. */
   async interrupt(): Promise<void> {
     await this._channel?.kernel.interrupt();
+  }
+
+  /** Say goodbye: the page goes away. What runs goes on in the kernel. */
+  leave(): void {
+    this._channel?.leave();
   }
 
   /** Change the panel's own part of the snapshot, e.g. drop a notice that was read. */
@@ -126,13 +137,13 @@ export class CodeActSession implements IDisposable {
   private _attach(kernel: Kernel.IKernelConnection | null): void {
     this._detach();
     if (kernel !== null) {
-      const channel = this._pool.acquire(kernel);
+      const channel = this._pool.acquire(kernel, this._before);
       this._channel = channel;
       channel.changed.connect(this._emitChanged, this);
       channel.event.connect(this._onEvent, this);
       channel.opened.connect(this._hello, this);
       channel.lost.connect(this._onLost, this);
-      void kernel.info.then(() => channel.open()).catch(() => undefined);
+      void channel.open(knewKernel(this.panel.context.path, kernel.id));
     }
     this._changed.emit();
   }
@@ -144,6 +155,7 @@ export class CodeActSession implements IDisposable {
       channel.event.disconnect(this._onEvent, this);
       channel.opened.disconnect(this._hello, this);
       channel.lost.disconnect(this._onLost, this);
+      this._before = closeLost(channel.snapshot);
       this._pool.release(channel);
       this._channel = null;
     }
@@ -173,7 +185,10 @@ export class CodeActSession implements IDisposable {
     });
   }
 
-  private _onEvent(_: KernelChannel, event: KernelEvent): void {
+  private _onEvent(channel: KernelChannel, event: KernelEvent): void {
+    if (event.type === 'hello') {
+      remember(this.panel.context.path, this._client, channel.kernel.id);
+    }
     this._event.emit(event);
   }
 
@@ -182,8 +197,8 @@ export class CodeActSession implements IDisposable {
   }
 
   private readonly _pool: ChannelPool;
-  private readonly _client = UUID.uuid4();
-  private readonly _noKernel = emptySnapshot();
+  private readonly _client: string;
+  private _before = emptySnapshot();
   private readonly _event = new Signal<this, KernelEvent>(this);
   private readonly _changed = new Signal<this, void>(this);
   private _channel: KernelChannel | null = null;

@@ -160,6 +160,11 @@ export function sentenceOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Words as a sentence begins. */
+export function sentenceCase(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 /** How many steps an undo takes back to get before `step` of `run`; 0 when it cannot. */
 export function stepsBack(runs: readonly Run[], run: string, step: number): number {
   let steps = 0;

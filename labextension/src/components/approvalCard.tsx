@@ -5,6 +5,7 @@ import React from 'react';
 
 import type { Conversation } from '../conversation';
 import type { Question } from '../protocol';
+import { sentenceCase } from '../text';
 import { PushButton } from './buttons';
 import { EditableCode } from './codeEditor';
 import { RiskChips, UnsavedNote } from './riskChips';
@@ -32,8 +33,11 @@ export function ApprovalCard(props: {
       data-testid="codeact-approval"
       data-sha256={question.sha256}
     >
-      <p className="ca-Approval-reason" role="alert" data-testid="codeact-approval-reason">
-        {question.reason}
+      <p role="alert">
+        <span className="ca-Approval-head">Run this cell?</span>{' '}
+        <span className="ca-Note" data-testid="codeact-approval-reason">
+          {sentenceCase(question.reason)}
+        </span>
       </p>
       <RiskChips risks={question.risks} />
       <EditableCode
@@ -52,21 +56,37 @@ export function ApprovalCard(props: {
           onBack={() => setRejecting(false)}
         />
       ) : (
-        <div className="ca-Buttons" ref={buttons}>
-          <PushButton
-            kind="primary"
-            testid={edited ? 'codeact-approve-edited' : 'codeact-approve'}
-            title="Shift+Enter in the code does the same"
-            onClick={run}
-          >
-            {edited ? 'Run edited' : 'Run'}
-          </PushButton>
-          <PushButton testid="codeact-reject" onClick={() => setRejecting(true)}>
-            Reject…
-          </PushButton>
-        </div>
+        <RunOrReject
+          host={buttons}
+          edited={edited}
+          onRun={run}
+          onReject={() => setRejecting(true)}
+        />
       )}
     </section>
+  );
+}
+
+function RunOrReject(props: {
+  host: React.RefObject<HTMLDivElement>;
+  edited: boolean;
+  onRun: () => void;
+  onReject: () => void;
+}): React.JSX.Element {
+  return (
+    <div className="ca-Buttons" ref={props.host}>
+      <PushButton
+        kind="primary"
+        testid={props.edited ? 'codeact-approve-edited' : 'codeact-approve'}
+        title="Shift+Enter in the code does the same"
+        onClick={props.onRun}
+      >
+        {props.edited ? 'Run edited' : 'Run'}
+      </PushButton>
+      <PushButton testid="codeact-reject" onClick={props.onReject}>
+        Reject…
+      </PushButton>
+    </div>
   );
 }
 

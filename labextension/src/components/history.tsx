@@ -66,10 +66,14 @@ function Entry(props: { conversation: Conversation; entry: EpisodeEntry }): Reac
         onClick={open}
       >
         <span className="ca-Ellipsis">{entry.title === '' ? entry.path : entry.title}</span>
-        <span className="ca-Note">{`${startedWords(entry.started)} · ${entry.status} · ${steps}`}</span>
+        <span className="ca-Note">{`${startedWords(entry.started)} · ${statusOf(entry)} · ${steps}`}</span>
       </button>
     </li>
   );
+}
+
+function statusOf(entry: EpisodeEntry): string {
+  return entry.status === 'interrupted' ? 'stopped' : entry.status;
 }
 
 function startedWords(started: string): string {

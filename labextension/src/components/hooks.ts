@@ -54,6 +54,7 @@ export function useStickyEnd(watch: unknown): {
 } {
   const ref = React.useRef<HTMLDivElement>(null);
   const stuck = React.useRef(true);
+  const top = React.useRef(0);
   const [away, setAway] = React.useState(false);
   const jump = React.useCallback(() => {
     stuck.current = true;
@@ -63,7 +64,10 @@ export function useStickyEnd(watch: unknown): {
   const onScroll = React.useCallback(() => {
     const area = ref.current;
     if (area !== null) {
-      stuck.current = area.scrollHeight - area.scrollTop - area.clientHeight < NEAR_END_PX;
+      const near = area.scrollHeight - area.scrollTop - area.clientHeight < NEAR_END_PX;
+      // Only the reader scrolls up: what grows leaves the place where it is.
+      stuck.current = near || (stuck.current && area.scrollTop >= top.current);
+      top.current = area.scrollTop;
       setAway(!stuck.current);
     }
   }, []);

@@ -8,6 +8,7 @@ import type { Conversation } from '../conversation';
 import { allRuns, isPast } from '../model';
 import { ApprovalCard } from './approvalCard';
 import { Banners } from './banners';
+import { Boundary } from './boundary';
 import { IconButton, LinkButton } from './buttons';
 import { Composer } from './composer';
 import { History } from './history';
@@ -124,15 +125,16 @@ function Runs(props: { conversation: Conversation }): React.JSX.Element {
       <div>
         {runs.length === 0 && <Start conversation={conversation} />}
         {runs.map((run, at) => (
-          <RunView
-            key={run.run}
-            conversation={conversation}
-            run={run}
-            last={at === runs.length - 1}
-            past={isPast(snapshot, run)}
-            lost={snapshot.lost.includes(run.run)}
-            notice={snapshot.notices[run.run]}
-          />
+          <Boundary key={run.run}>
+            <RunView
+              conversation={conversation}
+              run={run}
+              last={at === runs.length - 1}
+              past={isPast(snapshot, run)}
+              lost={snapshot.lost.includes(run.run)}
+              notice={snapshot.notices[run.run]}
+            />
+          </Boundary>
         ))}
       </div>
       {away && (
@@ -154,6 +156,13 @@ function Start(props: { conversation: Conversation }): React.JSX.Element {
     return (
       <p className="ca-Empty" data-testid="codeact-empty">
         This notebook has no kernel. Choose one, and the agent lives in it.
+      </p>
+    );
+  }
+  if (session.connecting) {
+    return (
+      <p className="ca-Empty" data-testid="codeact-empty">
+        Waiting for the kernel to answer.
       </p>
     );
   }

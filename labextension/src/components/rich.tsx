@@ -11,13 +11,13 @@ import React from 'react';
 import type { NbOutput } from '../protocol';
 import { useServices } from './services';
 
-/** Put a Lumino widget into an element, and take it out again. */
+/** Put a Lumino widget into an element, and take it out again. React may have removed the element before. */
 function attach(widget: Widget, host: HTMLElement): () => void {
   MessageLoop.sendMessage(widget, Widget.Msg.BeforeAttach);
   host.appendChild(widget.node);
   MessageLoop.sendMessage(widget, Widget.Msg.AfterAttach);
   return () => {
-    if (widget.node.isConnected) {
+    if (widget.isAttached) {
       MessageLoop.sendMessage(widget, Widget.Msg.BeforeDetach);
       widget.node.remove();
       MessageLoop.sendMessage(widget, Widget.Msg.AfterDetach);

@@ -23,11 +23,11 @@ function lineOf(conversation: Conversation): ILine {
   if (!session.hasKernel) {
     return { state: 'no-kernel', words: 'no kernel', ticks: false };
   }
+  if (session.connecting) {
+    return { state: 'connecting', words: 'waiting for the kernel', ticks: false };
+  }
   if (!session.connected) {
     return { state: 'unloaded', words: 'not loaded in this kernel', ticks: false };
-  }
-  if (snapshot.owner !== null && snapshot.state === 'idle') {
-    return { state: 'owned', words: snapshot.owner, ticks: false };
   }
   const words = stateWords(snapshot.state, activeRun(snapshot));
   return { state: snapshot.state, words, ticks: snapshot.state !== 'idle' };
@@ -47,7 +47,7 @@ export function StateLine(props: { conversation: Conversation }): React.JSX.Elem
         // Seconds are for the eye: read out loud they would drown everything else.
         <span className="ca-State-time" aria-hidden="true" data-testid="codeact-elapsed">
           {ticking((now - since) / 1000)}
-          {total !== null && ` · ${total} in all`}
+          {total !== null && `, ${total} in all`}
         </span>
       )}
     </div>

@@ -1,22 +1,11 @@
 /**
  * One step of a run: what was thought, the code, what came of it, and what can be done about it.
  */
-import {
-  caretRightIcon,
-  checkIcon,
-  circleEmptyIcon,
-  circleIcon,
-  closeIcon,
-  type LabIcon,
-  pauseIcon,
-  redoIcon,
-  stopIcon
-} from '@jupyterlab/ui-components';
 import React from 'react';
 
 import type { Conversation } from '../conversation';
 import { goToCell } from '../notebook';
-import type { Run, Step, StepStatus } from '../protocol';
+import type { Run, Step } from '../protocol';
 import {
   duration,
   isEnded,
@@ -30,22 +19,7 @@ import { LinkButton } from './buttons';
 import { Code, Markdown, Outputs } from './rich';
 import { RiskChips, UnsavedNote } from './riskChips';
 import { showSent } from './sentMessages';
-
-const STATUS_ICONS: Record<StepStatus, LabIcon> = {
-  thinking: circleIcon,
-  writing: circleIcon,
-  asking: pauseIcon,
-  queued: circleEmptyIcon,
-  running: caretRightIcon,
-  ok: checkIcon,
-  error: closeIcon,
-  refused: closeIcon,
-  interrupted: stopIcon,
-  timeout: closeIcon,
-  dead: closeIcon,
-  'sent-back': redoIcon,
-  answer: checkIcon
-};
+import { StatusGlyph } from './statusGlyph';
 
 interface IStepProps {
   conversation: Conversation;
@@ -67,7 +41,7 @@ export const StepView = React.memo(function StepView(props: IStepProps): React.J
       <StepHead step={step} />
       <div className="ca-Step-body">
         <Said step={step} />
-        <RiskChips risks={step.risks} />
+        {step.status !== 'asking' && <RiskChips risks={step.risks} />}
         <Decided step={step} />
         <CameOut run={props.run} step={step} />
         <StepTools {...props} />
@@ -78,11 +52,10 @@ export const StepView = React.memo(function StepView(props: IStepProps): React.J
 
 function StepHead(props: { step: Step }): React.JSX.Element {
   const { step } = props;
-  const Icon = STATUS_ICONS[step.status];
-  const figures = [step.seconds === null ? '' : duration(step.seconds), speedWords(step)];
+  const figures = [step.seconds > 0 ? duration(step.seconds) : '', speedWords(step)];
   return (
     <div className="ca-Step-head">
-      <Icon.react tag="span" className="ca-Step-icon" />
+      <StatusGlyph status={step.status} />
       <span className="ca-Step-number">{step.index}</span>
       <span className="ca-Step-status">{statusWords(step.status)}</span>
       <span className="ca-Step-figures">{figures.filter(Boolean).join(' · ')}</span>
@@ -90,7 +63,7 @@ function StepHead(props: { step: Step }): React.JSX.Element {
   );
 }
 
-/** Thought and code; while they are written, as far as they have come. */
+/** Thought and code; while they are written, as far as they have come. A cell that waits is in the card below. */
 function Said(props: { step: Step }): React.JSX.Element {
   const { step } = props;
   if (step.code === null && step.thought === '' && step.text !== '') {
@@ -107,7 +80,9 @@ function Said(props: { step: Step }): React.JSX.Element {
   return (
     <>
       {step.thought !== '' && <Markdown source={step.thought} testid="codeact-thought" />}
-      {step.code !== null && <Code source={step.code} label={`Code of step ${step.index}`} />}
+      {step.code !== null && step.status !== 'asking' && (
+        <Code source={step.code} label={`Code of step ${step.index}`} />
+      )}
     </>
   );
 }
