@@ -103,7 +103,7 @@ def test_an_edited_record_and_a_changed_header_are_reported(whole):
             {"cell_type": "code", "metadata": {}, "source": "", "outputs": [1]}
         ),
         lambda notebook: mark_of(notebook["cells"][1]).update(kind=[]),
-        lambda notebook: mark_of(notebook["cells"][1]).update(position=[]),
+        lambda notebook: mark_of(notebook["cells"][3]).update(position=[]),
         lambda notebook: mark_of(notebook["cells"][4])["record"].update(text=float("nan")),
         lambda notebook: notebook["metadata"].update(codeact={}),
         lambda notebook: notebook["metadata"]["codeact"].update(version="2.0"),
