@@ -115,7 +115,7 @@ def test_ordinary_texts_and_pictures_are_left_alone():
 
 @pytest.mark.parametrize("name", [name for name, _, _ in PATTERNS])
 def test_the_time_is_linear_in_hostile_texts(name):
-    """Each pattern's own beginnings, over and over: four times the text takes about four times as long."""
+    """Each pattern's own beginnings, over and over: eight times the text takes eight times as long, not 64."""
     literals = {literal for known, literal, _ in PATTERNS if known == name}
     redactor = Redactor(ENV)
     for literal in literals:
@@ -127,13 +127,18 @@ def test_the_time_is_linear_in_hostile_texts(name):
             "://" + literal + ":",
             "a://b",
         ):
-            times = []
-            for size in (50_000, 400_000):
-                text = (piece * (size // len(piece) + 1))[:size]
-                began = time.perf_counter()
-                redactor.text(text)
-                times.append(time.perf_counter() - began)
-            assert times[1] < 8 * 6 * max(times[0], 0.002), (piece, times)
+            times = [least(redactor, (piece * (size // len(piece) + 1))[:size]) for size in (50_000, 400_000)]
+            assert times[1] < 24 * max(times[0], 0.002), (piece, times)
+
+
+def least(redactor, text) -> float:
+    """Processor seconds of the quickest of three runs; other programs are busy too."""
+    times = []
+    for _ in range(3):
+        began = time.process_time()
+        redactor.text(text)
+        times.append(time.process_time() - began)
+    return min(times)
 
 
 def secret_notebook():
