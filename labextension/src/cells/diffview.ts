@@ -1,7 +1,6 @@
 /**
  * The agent's proposal for a cell of the user's: what would change, and the choice.
  */
-import type { ISharedCell } from '@jupyter/ydoc';
 import type { Cell } from '@jupyterlab/cells';
 import { checkIcon, closeIcon, type LabIcon, refreshIcon } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
@@ -55,7 +54,8 @@ export class ProposalView extends Widget {
       return false;
     }
     this._closing = true;
-    const shared: ISharedCell & { undoManager?: IUndoes | null } = this._cell.model.sharedModel;
+    const shared: Cell['model']['sharedModel'] & { undoManager?: IUndoes | null } =
+      this._cell.model.sharedModel;
     // What the user has just typed is taken back by itself.
     shared.undoManager?.stopCapturing();
     shared.setSource(this._source);
