@@ -33,6 +33,8 @@ IGNORED = (
     "favicon",  # the browser asks for it of servers under a base URL
     "Cannot read properties of undefined (reading 'schema')",  # Notebook 7.6.5 alone, as it loads its settings
     "Sent non-empty 'Sec-WebSocket-Protocol' header",  # gateways lack the newer one: tried first
+    "Comm not found for comm id",  # JupyterLab hears of the comms of other pages when they close
+    "/api/resolvePath",  # asked for the files of a traceback; the server does not know a gateway's
     "ResizeObserver loop",  # Chromium's note that a layout took two frames
 )
 

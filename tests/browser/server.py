@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -140,7 +141,8 @@ class Server:
     def end_kernels(self) -> None:
         """End every session and its kernel."""
         for session in self.rest("GET", "sessions"):
-            self.rest("DELETE", f"sessions/{session['id']}")
+            with contextlib.suppress(urllib.error.HTTPError):  # it went with another session's kernel
+                self.rest("DELETE", f"sessions/{session['id']}")
 
     def _environment(self) -> dict[str, str]:
         env = dict(os.environ)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import time
-
 import pytest
 from accessibility import faint, nameless, unreachable
 from faultserver import chat
@@ -50,57 +47,62 @@ def begin(pages, server, task, *setup):
     return notebook, notebook.begin(task), Widget(notebook)
 
 
-def test_steps_come_live_and_fold_to_one_line_with_a_link_to_the_episode(pages, server, script):
+def test_steps_come_live_and_leave_the_answer_with_a_link_to_the_episode(pages, server, script):
     model = script(
-        block(PLOT, "I draw it."),
         block("frame = pd.DataFrame({'n': [1, 2, 3]})", "A frame."),
         block("import pandas as pd\nframe = pd.DataFrame({'n': [1, 2, 3]})\nframe", "Import first."),
+        block("import os\nos.remove('old.txt')", "Away with it."),
         "There are 3 numbers.",
     )
-    notebook, run, widget = begin(pages, server, f"%codeact -m {model} draw and count")
-    run.wait()
-    expect(widget.root).to_have_attribute("data-state", "done")
-    expect(widget.part("title")).to_contain_text("There are 3 numbers.")
-    assert "image/png" in mimes(run.cell)
-    expect(widget.part("step").first).to_be_hidden()
-    expect(widget.root.get_by_role("link", name="episode")).to_have_attribute("href", re.compile("episodes/"))
-    widget.part("fold").click()
-    expect(widget.part("step")).to_have_count(3)
-    assert widget.steps() == ["ok", "error", "ok"]
-    expect(widget.part("step").nth(1)).to_contain_text("NameError")
-    with notebook.page.context.expect_page() as opened:
-        widget.root.get_by_role("link", name="episode").click()
-    opened.value.wait_for_function("() => document.body.innerText.includes('draw and count')")
-    opened.value.close()
+    notebook, run, widget = begin(pages, server, f"%codeact --inline -m {model} count, then remove old.txt")
+    (notebook.folder / "old.txt").write_text("x")
+    expect(widget.part("card")).to_be_visible()
+    expect(widget.root).to_have_attribute("data-state", "awaiting_approval")
+    assert widget.steps() == ["error", "ok", "asking"]
+    expect(widget.part("step").first).to_contain_text("NameError")
+    expect(widget.part("card")).to_contain_text("deletes files")
+    assert "text/html" in mimes(run.cell)
+    widget.part("run").click()
+    assert "There are 3 numbers." in run.wait()
+    expect(widget.root).to_have_count(0)
+    assert not (notebook.folder / "old.txt").exists()
+    (episode,) = notebook.episodes()
+    link = notebook.page.locator(".jp-OutputArea").get_by_role("link", name="episode")
+    expect(link).to_be_visible()
+    if server.kind == "lab":
+        link.click()
+        path = str(episode.relative_to(server.files))
+        notebook.wait(lambda: notebook.call("ready", path), "the episode is open")
+    else:
+        with notebook.page.context.expect_page() as opened:
+            link.click()
+        assert episode.name in opened.value.url
+        opened.value.close()
 
 
 def test_stop_ends_a_sleeping_step_within_half_a_second(pages, server, script):
-    notebook, run, widget = begin(pages, server, f"%codeact -m {script(block(SLEEP), 'Slept.')} sleep")
+    notebook, run, widget = begin(pages, server, f"%codeact --inline -m {script(block(SLEEP), 'Slept.')} sleep")
     notebook.wait(lambda: "asleep" in run.text, "the step sleeps")
     notebook.page.evaluate(CLOCK)
     widget.part("stop").click()
-    run.wait(timeout=10)
-    seconds = notebook.value("ended") - notebook.page.evaluate("window.clicked")
-    assert seconds <= 0.5
-    expect(widget.root).to_have_attribute("data-state", "interrupted")
+    assert "The task was interrupted." in run.wait(timeout=10)
+    assert notebook.value("ended") - notebook.page.evaluate("window.clicked") <= 0.5
     assert notebook.run("6 * 7") == "42"
 
 
 def test_stop_ends_the_writing_of_the_model(pages, server):
     with SlowModel([slow("I think about it. " * 40, seconds=30)]) as model:
-        notebook, run, widget = begin(pages, server, "%codeact think", model.setup)
+        notebook, run, widget = begin(pages, server, "%codeact --inline think", model.setup)
         expect(widget.part("step")).to_contain_text("I think about it. I think")
         widget.part("stop").click()
-        clicked = time.monotonic()
+        notebook.wait(lambda: model.open == 0, "the request is closed", timeout=2)
         run.wait(timeout=10)
-        assert time.monotonic() - clicked < 1
-        notebook.wait(lambda: model.open == 0, "the request is closed")
 
 
-def test_the_card_runs_an_edited_cell_and_takes_a_reason_to_the_model(pages, server, script):
+def test_the_card_runs_an_edited_cell_and_takes_a_reason_to_the_model(pages, server):
     replies = [block("kept = 1", "I set it."), block("kept = 2", "I set it again."), "Kept."]
     with SlowModel([chat(reply) for reply in replies]) as model:
-        notebook, run, widget = begin(pages, server, "%codeact --approve ask set kept", model.setup)
+        notebook, run, widget = begin(pages, server, "%codeact --inline --approve ask set kept", model.setup)
         card = widget.part("card")
         expect(card).to_be_visible()
         widget.part("editor").fill("kept = 17")
@@ -117,33 +119,42 @@ def test_the_card_runs_an_edited_cell_and_takes_a_reason_to_the_model(pages, ser
 
 def test_a_question_survives_a_reload_of_the_page(pages, server, script):
     model = script(block("kept = 5", "I set it."), "Kept.")
-    notebook, _, widget = begin(pages, server, f"%codeact --approve ask -m {model} set kept")
+    notebook, _, widget = begin(pages, server, f"%codeact --inline --approve ask -m {model} set kept")
     expect(widget.part("card")).to_be_visible()
     notebook.save()
     notebook.reload()
-    widget = Widget(notebook)
     expect(widget.part("card")).to_be_visible()
     widget.part("run").click()
-    expect(widget.part("title")).to_contain_text("Kept.")
     assert notebook.value("kept") == 5
+
+
+def test_with_the_panel_the_steps_are_cells_below_and_the_answer_stands_under_the_magic(pages, server, script):
+    model = script(block(PLOT, "I draw it."), block("len([1, 4, 9])", "I count."), "There are 3 numbers.")
+    notebook, run, _ = begin(pages, server, f"%codeact -m {model} draw and count")
+    run.wait()
+    notebook.wait(lambda: "There are 3 numbers." in run.text, "the answer")
+    plot, count = notebook.agent_cells()
+    assert (plot["source"], count["source"]) == (PLOT, "len([1, 4, 9])")
+    assert "image/png" in mimes(plot)
+    expect(notebook.page.get_by_test_id("codeact-widget")).to_have_count(0)
+    notebook.save()
+    notebook.reload()
+    assert "There are 3 numbers." in run.text
+    expect(notebook.page.get_by_text("There are 3 numbers.").first).to_be_visible()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_the_widget_is_accessible(pages, lab, script, pictures, dark):
-    model = script(block(PLOT, "I draw it."), block("import shutil\nshutil.rmtree('old', True)", "Away."), "Done.")
-    notebook, run, widget = begin(pages, lab, f"%codeact -m {model} draw, then delete the folder `old`")
+    model = script(
+        block(PLOT, "I draw it."), block("import shutil\nshutil.rmtree('old', True)", "Away with it."), "Done."
+    )
+    notebook, run, widget = begin(pages, lab, f"%codeact --inline -m {model} draw, then delete the folder `old`")
     notebook.theme(dark=dark)
     expect(widget.part("card")).to_be_visible()
     assert nameless(widget.root) == []
     assert faint(widget.root) == []
     assert unreachable(widget.root, widget.part("editor")) == ([], [])
-    notebook.page.screenshot(path=pictures / f"widget-approval-{'dark' if dark else 'light'}.png")
+    notebook.page.screenshot(path=pictures / f"widget-{'dark' if dark else 'light'}.png")
     widget.part("run").click()
     run.wait()
-    expect(widget.root).to_have_attribute("data-state", "done")
-    widget.part("fold").click()
-    assert nameless(widget.root) == []
-    assert faint(widget.root) == []
-    assert unreachable(widget.root, widget.part("fold")) == ([], [])
-    notebook.page.screenshot(path=pictures / f"widget-{'dark' if dark else 'light'}.png")
     notebook.theme(dark=False)
