@@ -111,6 +111,8 @@ class Graph:
             return held
         if isinstance(value, kinds.RUNNING):
             self._note_calls(kinds.code_of(value))
+        if isinstance(value, bytearray):
+            self.sizes[name] += len(value)
         held = gc.get_referents(value)
         if set(map(type, held)) <= kinds.ATOMS:
             self.sizes[name] += 2 * len(held)

@@ -31,7 +31,8 @@ class Loader(pickle.Unpickler):
         if module == __name__ and name == "fetch":
             return self._refs.__getitem__
         if module == __name__ and name == "patch":
-            return lambda value, state: self.patches.append((value, state))
+            patches = self.patches  # and not `self`: a cycle would keep all values alive for a while
+            return lambda value, state: patches.append((value, state))
         return super().find_class(module, name)
 
 

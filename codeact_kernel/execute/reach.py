@@ -54,7 +54,7 @@ def reach(namespace: dict[str, Any], code: str, *, hidden: Container[str] = (), 
     graph = Graph(namespace, until)
     mentioned = {name for name in said.names if name in namespace}
     found = _called(graph, namespace, mentioned | set(users) if said.everything else mentioned)
-    everything = said.everything or graph.dynamic
+    everything, binds = said.everything or graph.dynamic, said.binds | graph.binds
     if everything or found & graph.unread:
         found |= set(users)
     for name in users:
@@ -62,7 +62,7 @@ def reach(namespace: dict[str, Any], code: str, *, hidden: Container[str] = (), 
             graph.walk(name)
     groups = {graph.group(name) for name in found}
     found |= {name for name in users if graph.group(name) in groups or name in graph.unread}
-    creates = frozenset(name for name in said.binds | graph.binds if name not in namespace)
+    creates = frozenset(name for name in binds if name not in namespace)
     return Reach(frozenset(found), creates, everything, graph.sizes, _groups(graph, found), graph.shared)
 
 

@@ -15,7 +15,8 @@ import pickle
 import time
 import types
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from codeact_kernel.execute import kinds
 from codeact_kernel.execute.deadline import OutOfTime, limited
@@ -23,10 +24,8 @@ from codeact_kernel.execute.graph import is_block, memory_of
 from codeact_kernel.execute.kinds import Unsaveable
 from codeact_kernel.execute.loading import EMPTY_CELL, chained, fetch, owned, patch, view
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 Reduced = tuple[Any, ...]
+Rule = Callable[["Saver", Any], Any]
 _AS_IT_IS = (types.ModuleType, types.CodeType, types.TracebackType, enum.Enum)
 _OURS: frozenset[Any] = frozenset({chained, fetch, owned, patch, view})
 _SMALL = kinds.ATOMS | kinds.FROZEN
@@ -79,7 +78,7 @@ class Saver(pickle.Pickler):
         self._seconds = seconds
         self._lenient = False
         self._at: dict[int, int] = {}
-        self._rules: dict[type, Callable[[Any], Any]] = {}
+        self._rules: dict[type, Rule] = {}  # unbound: a cycle would keep all bytes alive for a while
         self._met: set[type] = set()
         self._block_values: set[int] = set()
 
@@ -104,6 +103,8 @@ class Saver(pickle.Pickler):
                 self.dump(marker)  # its number tells which entries of the memo are older than the value
                 self.dump(value)
         except BaseException as error:
+            if isinstance(error, _Full) and before[1] > sink.most / 10:
+                error = Unsaveable(f"with the other names {too_large(sink.most)}")
             del sink.chunks[before[0] :]
             sink.size = before[1]
             self._forget(id(marker), refs)
@@ -142,42 +143,42 @@ class Saver(pickle.Pickler):
         if rule is None:
             rule = self._rules[kind] = self._rule(kind)
         if not self._lenient:
-            return rule(value)
+            return rule(self, value)
         try:
-            if rule == self._plain and kind not in _SMALL and not kinds.is_open(kind, self._namespace):
+            if rule is Saver._plain and kind not in _SMALL and not kinds.is_open(kind, self._namespace):
                 self._try(value)
-            return rule(value)
+            return rule(self, value)
         except Unsaveable:
             self._parts_held.append(value)
             return self._ref(value)
 
-    def _rule(self, kind: type) -> Callable[[Any], Any]:
+    def _rule(self, kind: type) -> Rule:
         """Return the rule for values of a type."""
         if issubclass(kind, type):
-            return self._class
+            return Saver._class
         if issubclass(kind, _AS_IT_IS):
-            return self._ref
+            return Saver._ref
         reason = kinds.refusal(kind)
         if reason:
-            return lambda _: _refuse(reason)
+            return lambda _saver, _value: _refuse(reason)
         numpy, figures = kinds.loaded("numpy"), kinds.loaded("matplotlib.figure")
-        libraries: list[tuple[bool, Callable[[Any], Any]]] = [
-            (numpy is not None and issubclass(kind, numpy.ndarray), self._array),
-            (figures is not None and issubclass(kind, figures.Figure), self._figure),
-            (is_block(kind), self._block),
-            (issubclass(kind, BaseException), self._exception),
+        libraries: list[tuple[bool, Rule]] = [
+            (numpy is not None and issubclass(kind, numpy.ndarray), Saver._array),
+            (figures is not None and issubclass(kind, figures.Figure), Saver._figure),
+            (is_block(kind), Saver._block),
+            (issubclass(kind, BaseException), Saver._exception),
         ]
         for holds, rule in libraries:
             if holds:
                 return rule
-        rules: dict[type, Callable[[Any], Any]] = {
-            types.FunctionType: self._function,
-            types.BuiltinFunctionType: self._builtin,
-            types.CellType: self._cell,
-            types.MethodType: lambda method: (types.MethodType, (method.__func__, method.__self__)),
-            **dict.fromkeys(kinds.HOLDERS, self._holder),
+        rules: dict[type, Rule] = {
+            types.FunctionType: Saver._function,
+            types.BuiltinFunctionType: Saver._builtin,
+            types.CellType: Saver._cell,
+            types.MethodType: Saver._method,
+            **dict.fromkeys(kinds.HOLDERS, Saver._holder),
         }
-        return rules.get(kind, self._plain)
+        return rules.get(kind, Saver._plain)
 
     def _ref(self, value: Any, state: Any = None) -> Reduced:
         """Keep the very object; `state` is put back into it."""
@@ -200,6 +201,9 @@ class Saver(pickle.Pickler):
 
     def _builtin(self, function: types.BuiltinFunctionType) -> Any:
         return self._ref(function) if kinds.is_fixed(function, self._namespace) else NotImplemented
+
+    def _method(self, method: types.MethodType) -> Reduced:
+        return types.MethodType, (method.__func__, method.__self__)
 
     def _cell(self, cell: types.CellType) -> Reduced:
         try:

@@ -121,7 +121,7 @@ def _move(
 
 def _report(namespace: dict[str, Any], verb: str, done: list[tuple[str, Restored]], failure: str) -> UndoReport:
     """Sum up several restores in one sentence; `failure` is said where nothing, or not all, was done."""
-    touched = dict.fromkeys(name for _, one in done for name in (*one.restored, *one.removed))
+    touched = sorted({name for _, one in done for name in (*one.restored, *one.removed)})
     reasons = {unsaved.name: unsaved for _, one in done for unsaved in one.not_restored}
     restored = tuple(name for name in touched if name in namespace and name not in reasons)
     removed = tuple(name for name in touched if name not in namespace)
