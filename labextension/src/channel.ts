@@ -29,11 +29,20 @@ interface IPending {
   timer: number;
 }
 
+/** What a channel knew when it ended, and of which kernel process. */
+export interface IKnown {
+  snapshot: Snapshot;
+  boot: string | null;
+}
+
+export const NOTHING: IKnown = { snapshot: emptySnapshot(), boot: null };
+
 export class KernelChannel implements IDisposable {
-  /** `snapshot`: what was known before, of another kernel perhaps. */
-  constructor(kernel: Kernel.IKernelConnection, snapshot = emptySnapshot()) {
+  /** `former`: what was known before, of another kernel perhaps. */
+  constructor(kernel: Kernel.IKernelConnection, former: IKnown = NOTHING) {
     this._kernel = kernel;
-    this._snapshot = snapshot;
+    this._former = former;
+    this._snapshot = closeLost(former.snapshot);
     kernel.statusChanged.connect(this._onStatus, this);
     kernel.connectionStatusChanged.connect(this._onConnectionStatus, this);
     kernel.disposed.connect(this._onKernelDisposed, this);
@@ -60,6 +69,11 @@ export class KernelChannel implements IDisposable {
 
   get snapshot(): Snapshot {
     return this._snapshot;
+  }
+
+  /** What the next channel of the notebook may go on from. */
+  get known(): IKnown {
+    return this._boot === null ? this._former : { snapshot: this._snapshot, boot: this._boot };
   }
 
   /** Emitted for each event, after the snapshot took it in. */
@@ -210,7 +224,9 @@ export class KernelChannel implements IDisposable {
   }
 
   private _onHello(message: HelloEvent): void {
-    const same = this._boot === null || this._boot === message.boot;
+    const again = this._boot === null && this._former.boot === message.boot;
+    const same = again || this._boot === null || this._boot === message.boot;
+    const before = again ? this._former.snapshot : this._snapshot;
     if (same && this._connected && message.seq < this._lastSeq) {
       return; // overtaken by events that we have seen
     }
@@ -218,7 +234,7 @@ export class KernelChannel implements IDisposable {
     this._lastSeq = message.seq;
     this._connected = true;
     this._connecting = false;
-    this._set(reduce(this._snapshot, message, same));
+    this._set(reduce(before, message, same));
     this._event.emit(message);
   }
 
@@ -297,6 +313,7 @@ export class KernelChannel implements IDisposable {
   private _connected = false;
   private _boot: string | null = null;
   private _lastSeq = 0;
+  private readonly _former: IKnown;
   private _snapshot: Snapshot;
   private _restarted = false;
   private _isDisposed = false;

@@ -3,8 +3,7 @@
  */
 import type { Kernel } from '@jupyterlab/services';
 
-import { KernelChannel } from './channel';
-import type { Snapshot } from './model';
+import { type IKnown, KernelChannel } from './channel';
 import { COMM_TARGET } from './wire';
 
 /** Comms that kernels open to front ends; a connection that does not know them would close them. */
@@ -23,11 +22,11 @@ export class ChannelPool {
     this._kernels = kernels;
   }
 
-  /** A new channel to a kernel, which goes on from `snapshot`; it wants one `release`. */
-  acquire(kernel: Kernel.IKernelConnection, snapshot: Snapshot): KernelChannel {
+  /** A new channel to a kernel, which goes on from `former`; it wants one `release`. */
+  acquire(kernel: Kernel.IKernelConnection, former: IKnown): KernelChannel {
     const known = this._links.get(kernel.id);
     const link = known !== undefined && !known.kernel.isDisposed ? known : this._link(kernel);
-    const channel = new KernelChannel(link.kernel, snapshot);
+    const channel = new KernelChannel(link.kernel, former);
     link.channels.add(channel);
     return channel;
   }

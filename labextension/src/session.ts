@@ -7,9 +7,9 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import type { KernelChannel, Notification, Request } from './channel';
+import { type KernelChannel, NOTHING, type Notification, type Request } from './channel';
 import type { ChannelPool } from './channels';
-import { closeLost, emptySnapshot, type Snapshot } from './model';
+import type { Snapshot } from './model';
 import type { KernelEvent, ReplyMessage } from './protocol';
 import { clientOf, knewKernel, remember } from './tab';
 
@@ -45,7 +45,7 @@ export class CodeActSession implements IDisposable {
 
   /** What the kernel's events add up to. */
   get snapshot(): Snapshot {
-    return this._channel?.snapshot ?? this._before;
+    return this._channel?.snapshot ?? this._before.snapshot;
   }
 
   /** Whether the notebook has a kernel that is not dead. */
@@ -155,7 +155,7 @@ export class CodeActSession implements IDisposable {
       channel.event.disconnect(this._onEvent, this);
       channel.opened.disconnect(this._hello, this);
       channel.lost.disconnect(this._onLost, this);
-      this._before = closeLost(channel.snapshot);
+      this._before = channel.known;
       this._pool.release(channel);
       this._channel = null;
     }
@@ -198,7 +198,7 @@ export class CodeActSession implements IDisposable {
 
   private readonly _pool: ChannelPool;
   private readonly _client: string;
-  private _before = emptySnapshot();
+  private _before = NOTHING;
   private readonly _event = new Signal<this, KernelEvent>(this);
   private readonly _changed = new Signal<this, void>(this);
   private _channel: KernelChannel | null = null;

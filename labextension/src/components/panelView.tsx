@@ -46,6 +46,7 @@ function NotebookView(props: { conversation: Conversation }): React.JSX.Element 
   const pulling = Object.values(snapshot.pulls).some(pull => !pull.finished);
   const needsModel = connected && ((status !== null && !status.ready) || pulling);
   const close = (): void => setDrawer('none');
+  const showHistory = React.useCallback(() => setDrawer('history'), []);
   return (
     <>
       <Header conversation={conversation} drawer={drawer} onDrawer={setDrawer} />
@@ -53,7 +54,7 @@ function NotebookView(props: { conversation: Conversation }): React.JSX.Element 
       {(drawer === 'status' || needsModel) && (
         <StatusCard conversation={conversation} onClose={drawer === 'status' ? close : null} />
       )}
-      <Runs conversation={conversation} />
+      <Runs conversation={conversation} onHistory={showHistory} />
       {snapshot.question !== null && (
         <ApprovalCard
           key={`${snapshot.question.step}-${snapshot.question.sha256}`}
@@ -115,7 +116,7 @@ function Header(props: {
   );
 }
 
-function Runs(props: { conversation: Conversation }): React.JSX.Element {
+function Runs(props: { conversation: Conversation; onHistory: () => void }): React.JSX.Element {
   const { conversation } = props;
   const { snapshot } = conversation.session;
   const { ref, away, onScroll, jump } = useStickyEnd(snapshot.runs);
@@ -133,6 +134,7 @@ function Runs(props: { conversation: Conversation }): React.JSX.Element {
               past={isPast(snapshot, run)}
               lost={snapshot.lost.includes(run.run)}
               notice={snapshot.notices[run.run]}
+              onHistory={props.onHistory}
             />
           </Boundary>
         ))}

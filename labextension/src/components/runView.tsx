@@ -23,6 +23,8 @@ interface IRunProps {
   /** It was cut off by the end of its kernel. */
   lost: boolean;
   notice: string | undefined;
+  /** Show what is saved of this notebook. */
+  onHistory: () => void;
 }
 
 export const RunView = React.memo(function RunView(props: IRunProps): React.JSX.Element {
@@ -131,6 +133,11 @@ function RunFoot(props: IRunProps): React.JSX.Element {
             onClick={() => void openEpisode(conversation.session, episode).catch(fail)}
           >
             {lost ? 'open the saved notebook' : 'open the episode'}
+          </LinkButton>
+        )}
+        {lost && episode === null && (
+          <LinkButton testid="codeact-find-episode" onClick={props.onHistory}>
+            look for the saved notebook
           </LinkButton>
         )}
         {answer !== undefined && !props.past && (
