@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
+from codeact_kernel.agent.formats.code import parse
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.errors import IncompleteReplyError, StoppedError
-from codeact_kernel.models.base import Chunk, complete
+from codeact_kernel.models.base import Chunk, complete, goes_round
 from codeact_kernel.types import Message, Sampling, Usage
 
 
@@ -75,3 +76,30 @@ def test_an_error_of_the_listener_closes_the_stream():
     with pytest.raises(ValueError, match="listener"):
         ask(model, on_chunk=fail)
     assert model.closed
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["and so on, ", "df = df.dropna()\n", "x", "a, b\nc, d\n\n", "The region is East.\nThe region is West.\n"],
+)
+def test_a_reply_that_goes_round_is_cut_off_and_its_stream_closed(piece):
+    model = Pieces(*(Chunk(char) for char in "First words. " + piece * 800), Chunk(finish="stop"))
+    done = ask(model)
+    assert done.finish == "cancelled"
+    assert len(done.text) <= 13 + 720
+    assert model.closed
+
+
+def test_an_open_block_of_such_a_reply_is_no_action():
+    done = ask(Pieces(*(Chunk(char) for char in "```python\n" + "x = x + 1\n" * 200), Chunk(finish="stop")))
+    action = parse(done.text, done.finish)
+    assert action.code is None
+    assert action.complaint
+
+
+def test_ordinary_replies_do_not_go_round():
+    table = "\n".join(f"| row {number} | {number * 7} |" for number in range(200))
+    assert not goes_round(table)
+    assert not goes_round("=" * 599)
+    assert not goes_round("print('-' * 80)\n" * 37)
+    assert not goes_round("\n".join(f"axes[{number}].plot(data[{number}])" for number in range(100)))

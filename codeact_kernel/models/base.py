@@ -65,6 +65,20 @@ class Model(Protocol):
         """Release connections; the model may be used again afterwards."""
 
 
+ROUND_CHARS, LONGEST_ROUND = 600, 120
+"""A reply goes round when so many characters are one piece of at most that length, again and again."""
+LOOK_BACK = 600
+"""Chunks that are looked at; a chunk has at least a character."""
+
+
+def goes_round(text: str) -> bool:
+    """Say whether a text ends in the same piece again and again: a small model that does not find out any more."""
+    tail = text[-ROUND_CHARS:]
+    if len(tail) < ROUND_CHARS:
+        return False
+    return any(tail[-1] == tail[-1 - size] and tail[size:] == tail[:-size] for size in range(1, LONGEST_ROUND + 1))
+
+
 async def complete(
     model: Model,
     messages: Sequence[Message],
@@ -74,7 +88,8 @@ async def complete(
 ) -> Completion:
     """Ask for one reply and return it whole.
 
-    The stream rule: a reply counts only with a finish reason *and* the end of its stream.
+    The stream rule: a reply counts only with a finish reason *and* the end of its stream. One that has begun to
+    repeat the same piece over and over is cut off, with the finish reason "cancelled".
 
     Raises:
         IncompleteReplyError: the stream ended without a finish reason.
@@ -101,6 +116,9 @@ async def complete(
             finish = chunk.finish or finish
             usage = chunk.usage or usage
             on_chunk(chunk)
+            if chunk.text and finish is None and goes_round("".join(text[-LOOK_BACK:])):
+                finish = "cancelled"
+                break
     finally:
         closing = getattr(stream, "aclose", None)
         if closing is not None:
