@@ -30,7 +30,7 @@ def sources(notebook):
 
 
 def chips(notebook):
-    return notebook.page.get_by_test_id("codeact-chip").all_inner_texts()
+    return notebook.page.get_by_test_id("codeact-chip").locator("visible=true").all_inner_texts()
 
 
 def wait_answer(notebook):
