@@ -35,7 +35,7 @@ fig, ax = plt.subplots(); ax.imshow([[1, 2], [3, 4]]); ax.scatter([0, 1], [1, 0]
 from IPython.display import SVG
 import random
 n = f"clip{random.randrange(10**8):08d}"
-SVG(f'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><clipPath id="{n}"><rect width="9" height="9"/>'
+SVG(f'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><clipPath id="{n}"><rect width="9"/>'
     f'</clipPath><circle r="9" clip-path="url(#{n})"/></svg>')
 ### svg_gradient
 from IPython.display import SVG
