@@ -15,6 +15,7 @@ from codeact_kernel.episode import store
 from codeact_kernel.errors import CodeActError, EpisodeError, StoppedError
 from codeact_kernel.execute import awaiting, questions
 from codeact_kernel.execute.cells import queued
+from codeact_kernel.execute.subshell import forget_subshell
 from codeact_kernel.execute.terminal import executor_for
 from codeact_kernel.interpolate import interpolate
 from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
@@ -25,6 +26,7 @@ from codeact_kernel.session import Origin
 from codeact_kernel.stage import Stage, stage_of
 from codeact_kernel.terminal_view import TerminalView, printable
 from codeact_kernel.types import Outcome
+from codeact_kernel.widget import close_all
 from codeact_kernel.worker import worker
 
 if TYPE_CHECKING:
@@ -268,6 +270,8 @@ def unload(shell: InteractiveShell) -> None:
         return
     if magics.panel is not None:
         magics.panel.detach()
+    close_all()
+    forget_subshell()
     magics.history.detach()
     awaiting.uninstall(shell)
     questions.uninstall(shell)

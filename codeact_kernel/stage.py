@@ -57,5 +57,4 @@ class Stage:
         self._leave(answer_bundle(outcome))
 
     def _leave(self, bundle: dict[str, Any]) -> None:
-        self._widget.close()
-        self._widget.redraw(bundle)
+        self._widget.settle(bundle)

@@ -107,9 +107,12 @@ function icon(status) {
   return h("span", { class: shape, "aria-hidden": "true" }, STATUS[status]?.[0] ?? "•");
 }
 
+/** What has these states stands below in full: as a cell, or above its outputs. */
+const BELOW = new Set(["queued", "running", "ok", "error", "timeout", "interrupted", "dead"]);
+
 /** One step as a list item; `asked`: its code stands in the card. */
 function stepItem(step, asked) {
-  const [thought, code] = step.text ? split(step.text) : [step.thought, asked ? null : step.code];
+  const [thought, code] = step.text ? split(step.text) : [step.thought, asked || BELOW.has(step.status) ? null : step.code];
   const facts = [`step ${step.index}`, step.notice || (STATUS[step.status]?.[1] ?? step.status)];
   if (step.edited) facts.push("edited by you");
   // While it is asked about, waits or runs, the seconds are those of the writing.
@@ -120,7 +123,7 @@ function stepItem(step, asked) {
   if (step.risks.length && !asked) body.append(chips(step.risks));
   if (step.approval?.reason && step.approval.decision === "reject")
     body.append(h("p", { class: "cak-why" }, `Not run: ${step.approval.reason}`));
-  if (step.summary) body.append(h("pre", { class: "cak-summary", "aria-label": "Output" }, step.summary));
+  if (step.summary && !BELOW.has(step.status)) body.append(h("pre", { class: "cak-summary", "aria-label": "Output" }, step.summary));
   const head = h("div", { class: "cak-step-head" }, icon(step.status), facts.filter(Boolean).join(" · "));
   return h("li", { class: "cak-step", "data-status": step.status, "data-testid": "codeact-step" }, head, body);
 }

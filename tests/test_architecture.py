@@ -75,6 +75,8 @@ HEAVY = {
     "huggingface_hub",
     "jupyter_client",
     "ipywidgets",
+    "anywidget",
+    "cloudpickle",
 }
 COSTS_MS = 100
 

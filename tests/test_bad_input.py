@@ -171,7 +171,7 @@ def test_a_second_task_while_one_runs_is_refused_and_the_first_goes_on(nb):
         f"got = await asyncio.gather(ask({first!r}), ask({nb.script('Two.')!r}), return_exceptions=True)\n"
         "print('got', got[0], '|', got[1])"
     )[1]
-    assert "got It is 7. | An episode is running in this kernel" in text
+    assert "got It is 7. | The agent is at work in this kernel for a %codeact cell, with the task “go”" in text
     assert nb.episode().metadata.codeact.status == "done"
     assert "Next." in ask(nb, "Next.")
 
