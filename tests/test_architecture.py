@@ -44,6 +44,7 @@ LAYERS = (
         "front_end",
         "cli",
         "cli_models",
+        "cli_exchange",
         "__main__",
     },
 )
