@@ -30,6 +30,7 @@ LAYERS = (
         "interpolate",
         "history",
         "oneshot",
+        "branch",
         "notebook_view",
         "terminal_view",
     },
@@ -45,6 +46,9 @@ LAYERS = (
         "cli",
         "cli_models",
         "cli_exchange",
+        "cli_replay",
+        "cli_results",
+        "pytest_plugin",
         "__main__",
     },
 )
