@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_OBJECTS = 300_000
 """So many objects are looked at for one name."""
 _STOPS = types.ModuleType | types.FrameType | types.TracebackType | types.CodeType
+_PLAIN = frozenset({list, dict, set})
 _AS_STRIDED = "DummyArray"
 """What numpy's `as_strided` puts between a view and its base."""
 _HELD_BY_MANY = (tuple, frozenset, type, types.FunctionType, types.CellType)
@@ -79,17 +80,20 @@ class Graph:
                 return
             if isinstance(value, _STOPS) or value is self._namespace:
                 continue
-            if not isinstance(value, _HELD_BY_MANY) and not kinds.is_fixed(value, self._namespace):
+            plain = type(value) in _PLAIN  # most objects are; what follows is slow
+            if plain or not (isinstance(value, _HELD_BY_MANY) or kinds.is_fixed(value, self._namespace)):
                 self._alive.append(value)
                 if self._claim(ident, name):
                     continue
-            todo += self._inside(value, name)
+            todo += self._referents(value, name) if plain else self._inside(value, name)
 
     def _claim(self, key: object, name: str) -> bool:
         """Note that a name holds an object; say whether another name has it already."""
         owner = self._owner.setdefault(key, name)
+        if owner == name:
+            return False
         self._join(owner, name)
-        return owner != name
+        return True
 
     def _join(self, one: str, other: str) -> None:
         one, other = self.group(one), self.group(other)
@@ -113,8 +117,12 @@ class Graph:
             self._note_calls(kinds.code_of(value))
         if isinstance(value, bytearray):
             self.sizes[name] += len(value)
+        return self._referents(value, name)
+
+    def _referents(self, value: Any, name: str) -> Iterable[Any]:
+        """Return what any object refers to, nothing if that is only atoms."""
         held = gc.get_referents(value)
-        if set(map(type, held)) <= kinds.ATOMS:
+        if kinds.ATOMS.issuperset(map(type, held)):
             self.sizes[name] += 2 * len(held)
             return ()
         return held
@@ -157,7 +165,7 @@ class Graph:
         self._share(root, name, block=block)
         (self._blocks if block else self._views).setdefault(id(root), set()).add(id(array))
         elements: list[Any] = array.ravel(order="K").tolist() if array.dtype.kind == "O" else []
-        if set(map(type, elements)) <= kinds.ATOMS:
+        if kinds.ATOMS.issuperset(map(type, elements)):
             self.sizes[name] += 2 * len(elements)
             elements = []
         return elements if own else [*elements, root]

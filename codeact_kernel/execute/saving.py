@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copyreg
 import enum
+import gc
 import pickle
 import time
 import types
@@ -71,7 +72,8 @@ class Saver(pickle.Pickler):
         self.sink = _Sink(most, float("inf"))
         super().__init__(self.sink, protocol=5)
         self.refs: list[Any] = []
-        self._parts_held: list[Any] = []
+        self._parts: list[Any] = []  # what the last value holds that stays as it is
+        self._failed: list[None] | None = None
         self.must_load = False
         self._namespace = namespace
         self._shared = shared
@@ -93,9 +95,10 @@ class Saver(pickle.Pickler):
         Raises:
             Unsaveable: with the reason in words.
         """
+        self._tidy()
         sink, marker, refs = self.sink, [None], len(self.refs)
         before = len(sink.chunks), sink.size
-        self._parts_held, self._lenient = [], lenient
+        self._lenient = lenient
         sink.until = time.monotonic() + seconds
         try:
             with warnings.catch_warnings(), limited(seconds):
@@ -107,33 +110,38 @@ class Saver(pickle.Pickler):
                 error = Unsaveable(f"with the other names {too_large(sink.most)}")
             del sink.chunks[before[0] :]
             sink.size = before[1]
-            self._forget(id(marker), refs)
+            for ref in self.refs[refs:]:
+                self._at.pop(id(ref), None)
+            del self.refs[refs:]
+            self._failed, self._parts = marker, []
             if isinstance(error, Exception | OutOfTime):
                 raise _explained(error, value, sink.most, self._seconds) from None
             raise
-        self._hide_parts()
         return before[0], len(sink.chunks)
 
-    def _hide_parts(self) -> None:
-        """Let other values that hold what could not be saved fail as well, so that they are named too."""
-        if not self._parts_held:
-            return
-        memo: dict[int, tuple[int, Any]] = self.memo.copy()
-        for part in self._parts_held:
-            if id(part) in memo:
-                stand_in = object()
-                memo[id(stand_in)] = (memo.pop(id(part))[0], stand_in)
-        self.memo = memo
-        self._parts_held = []
+    def _tidy(self) -> None:
+        """Forget the value that failed before; make values fail too that hold what could not be saved.
 
-    def _forget(self, marker: int, refs: int) -> None:
-        """Take back what a value that failed has left."""
-        memo: dict[int, tuple[int, Any]] = self.memo.copy()
-        first = memo[marker][0] if marker in memo else len(memo)
-        self.memo = {ident: entry for ident, entry in memo.items() if entry[0] < first}
-        for ref in self.refs[refs:]:
-            self._at.pop(id(ref), None)
-        del self.refs[refs:]
+        Done only when another value comes: it takes long after a large one.
+        """
+        if self._failed is None and not self._parts:
+            return
+        collecting = gc.isenabled()
+        gc.disable()  # so many new tuples would start it again and again
+        try:
+            memo: dict[int, tuple[int, Any]] = self.memo.copy()
+            if self._failed is not None:
+                first = memo[id(self._failed)][0] if id(self._failed) in memo else len(memo)
+                memo = {ident: entry for ident, entry in memo.items() if entry[0] < first}
+            for part in self._parts:
+                if id(part) in memo:
+                    stand_in = object()
+                    memo[id(stand_in)] = (memo.pop(id(part))[0], stand_in)
+            self.memo = memo
+        finally:
+            if collecting:
+                gc.enable()
+        self._failed, self._parts = None, []
 
     # -- rules -------------------------------------------------------------------------------------------------
     def reducer_override(self, value: Any) -> Any:
@@ -149,7 +157,7 @@ class Saver(pickle.Pickler):
                 self._try(value)
             return rule(self, value)
         except Unsaveable:
-            self._parts_held.append(value)
+            self._parts.append(value)
             return self._ref(value)
 
     def _rule(self, kind: type) -> Rule:
