@@ -50,9 +50,9 @@ def test_who_types_elsewhere_in_the_notebook_is_not_disturbed(pages, lab, script
     steps = [block(f"import time\ntime.sleep(0.3)\nmade = {i}", "One more.") for i in range(4)]
     own = [f"own = {i}\n\n\n\n\n#" for i in range(10)]
     notebook, panel = opened(pages, lab, script(*steps, "Four."), "first = 1", *own)
+    mine = next(cell["id"] for cell in notebook.cells() if cell["source"] == own[4])
     panel.send("make four")
-    mine = notebook.cells()[6]["id"]
-    notebook.box(sources(notebook).index(own[4])).locator(".cm-content").click()
+    notebook.page.locator(".jp-Notebook .cm-content").filter(has_text="own = 4").click()
     notebook.page.keyboard.press("Control+Home")
     notebook.page.keyboard.type(WORDS, delay=40)
     wait_answer(notebook)
