@@ -4,6 +4,9 @@
     'a[href], button, input, select, textarea, summary, [contenteditable="true"], [tabindex], ' +
     'jp-button, jp-text-field, jp-select';
 
+  // Code is coloured by the theme: CodeMirror marks its words with classes like "ͼ14".
+  const SKIPPED = 'svg, img, [aria-hidden="true"], :disabled, .cm-line span, [class^="ͼ"]';
+
   const visible = element => {
     const style = getComputedStyle(element);
     return element.getClientRects().length > 0 && style.visibility === 'visible';
@@ -114,7 +117,7 @@
       for (let node = walker.nextNode(); node; node = walker.nextNode()) {
         const element = node.parentElement;
         const text = node.nodeValue.trim();
-        if (!text || !element || !visible(element) || element.closest('svg, img, [aria-hidden="true"], :disabled')) {
+        if (!text || !element || !visible(element) || element.closest(SKIPPED)) {
           continue;
         }
         const box = element.getBoundingClientRect();

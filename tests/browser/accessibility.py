@@ -17,13 +17,26 @@ OUTSIDE = -2
 NAMELESS = re.compile(rf"^\s*- (?:{ROLES})(?: \[[^\]]*\])*:?\s*$", re.MULTILINE)
 
 
+def problems(root: Locator, start: Locator) -> str:
+    """Return what is wrong below an element, one problem a line; `start` is its first control."""
+    never, unseen = unreachable(root, start)
+    found = [f"without a name: {line.strip()}" for line in nameless(root)]
+    found += [f"faint: {words}" for words in faint(root)]
+    found += [f"not reached with Tab: {words}" for words in never]
+    found += [f"focus cannot be seen: {words}" for words in unseen]
+    return "\n".join(found)
+
+
 def nameless(root: Locator) -> list[str]:
     """Return the controls without an accessible name, as lines of the accessibility tree."""
     return NAMELESS.findall(root.aria_snapshot())
 
 
 def faint(root: Locator) -> list[str]:
-    """Return texts whose contrast with their background is below WCAG AA (4.5:1, large text 3:1)."""
+    """Return texts whose contrast with their background is below WCAG AA (4.5:1, large text 3:1).
+
+    The colours of code are the theme's, and not looked at.
+    """
     return list(root.evaluate(f"root => ({SCRIPT}).faint(root)"))
 
 
@@ -54,6 +67,9 @@ def unreachable(root: Locator, start: Locator) -> tuple[list[str], list[str]]:
         if at == OUTSIDE and reached:
             break
         page.keyboard.press("Escape")
-        if look() == at:
+        if look() != at:  # what stands between the editor and where Escape goes
+            page.keyboard.press("Shift+Tab")
+            look()
             page.keyboard.press("Tab")
+        page.keyboard.press("Tab")
     return [words for at, words in enumerate(controls) if at not in reached], unseen

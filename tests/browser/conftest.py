@@ -161,7 +161,7 @@ class Pages:
 
     def beside(self, notebook: NotebookPage, *sources: str) -> NotebookPage:
         """Open a new notebook in a page of its own, on the kernel of another."""
-        other = NotebookPage(self.page(), notebook.server, *sources)
+        other = NotebookPage(self.page(), notebook.server, *sources, name="beside.ipynb")
         self.notebooks.append(other)
         return other.open_on(notebook.kernel_id())
 

@@ -36,6 +36,7 @@
       model.insertCell(at, { cell_type: 'code', source, metadata: {}, ...(id ? { id } : {}) });
       return model.cells[at].id;
     },
+    remove: (path, index) => panel(path).content.model.sharedModel.deleteCell(index),
     // Begins to run a cell as the user's command does; the promise stays here, `finished` asks for it.
     run: (path, id) => {
       const found = panel(path);

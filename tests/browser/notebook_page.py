@@ -42,12 +42,12 @@ IGNORED = (
 class NotebookPage:
     """A notebook file in a folder of its own below the server's, opened in a page."""
 
-    def __init__(self, page: Page, server: Server, *sources: str, folder: str | None = None) -> None:
+    def __init__(self, page: Page, server: Server, *sources: str, name: str = "notebook.ipynb") -> None:
         self.page, self.server = page, server
-        name = folder or f"work{next(NUMBERS)}"
-        self.folder = server.files / name
-        self.folder.mkdir(exist_ok=True)
-        self.path = f"{name}/notebook{next(NUMBERS)}.ipynb"
+        folder = f"work{next(NUMBERS)}"
+        self.folder = server.files / folder
+        self.folder.mkdir()
+        self.path = f"{folder}/{name}"
         self.file = server.files / self.path
         notebook = new_notebook(cells=[new_code_cell(source) for source in sources] or [new_code_cell("")])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -35,9 +35,9 @@ def three_steps(script):
     )
 
 
-def opened(pages, server, *setup, cells=()):
+def opened(pages, server, *setup, cells=(), **more):
     """Return a notebook with a cell that loads the extension, run, and its open panel."""
-    notebook = pages.open(server, "\n".join([LOAD, *setup]), *cells)
+    notebook = pages.open(server, "\n".join([LOAD, *setup]), *cells, **more)
     notebook.rerun(notebook.cells()[0]["id"]).wait()
     return notebook, Panel(notebook).open()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from accessibility import faint, nameless, unreachable
+from accessibility import problems
 from faultserver import chat
 from kernel_client import block
 from notebook_page import LOAD, mimes
@@ -151,9 +151,7 @@ def test_the_widget_is_accessible(pages, lab, script, pictures, dark):
     notebook, run, widget = begin(pages, lab, f"%codeact --inline -m {model} draw, then delete the folder `old`")
     notebook.theme(dark=dark)
     expect(widget.part("card")).to_be_visible()
-    assert nameless(widget.root) == []
-    assert faint(widget.root) == []
-    assert unreachable(widget.root, widget.part("editor")) == ([], [])
+    assert not problems(widget.root, widget.part("editor"))
     notebook.page.screenshot(path=pictures / f"widget-{'dark' if dark else 'light'}.png")
     widget.part("run").click()
     run.wait()

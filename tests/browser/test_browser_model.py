@@ -1,0 +1,59 @@
+"""The embedded model in the panel, end to end; with --update-screenshots these are the README's pictures."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from notebook_page import LOAD, text_of
+from panel_page import Panel
+from playwright.sync_api import expect
+from server import ROOT
+
+from codeact_kernel.models import weights
+
+SMALL, GOOD = "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
+READ = 'import pandas as pd\n\ncustomers = pd.read_csv("customers.csv")\ncustomers.head(3)'
+TASK = "How many customers of each region have status lost? Draw a bar chart."
+
+
+@pytest.fixture
+def embedded(request, tmp_path):
+    """Code that gives a kernel a cache of its own, so that the model's process ends with the test; and a model."""
+    pytest.importorskip(
+        "xllamacpp", reason="the embedded model's runtime is not installed: pip install '.[local]'"
+    )
+    name = GOOD if request.config.getoption("--update-screenshots", default=False) else SMALL
+    path = weights.where(name)
+    if path is None:
+        pytest.skip(f"the weights are not here; run `codeact models pull {name}`")
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "models").symlink_to(path.parent)
+    yield f"import os\n\nos.environ['CODEACT_CACHE'] = {str(cache)!r}\n{LOAD}", name
+    for state in (cache / "servers").glob("*.json"):
+        state.unlink()
+
+
+@pytest.mark.model
+def test_the_embedded_model_works_in_the_panel(pages, lab, embedded, pictures):
+    setup, model = embedded
+    notebook = pages.open(lab, READ, name="customers.ipynb")
+    shutil.copy(ROOT / "notebooks" / "data" / "customers.csv", notebook.folder)
+    notebook.run(setup + "\n%config CodeAct.max_steps = 4")
+    notebook.call("remove", notebook.path, 1)
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    panel = Panel(notebook).open()
+    panel.use(model)
+    panel.send(TASK)
+    panel.wait_state("generating")
+    expect(panel.part("stop")).to_be_visible()
+    panel.wait_status("done", "failed", "limit", timeout=170)
+    assert any(cell["execution_count"] for cell in panel.cells())
+    assert any(text_of(cell) for cell in panel.cells())
+    expect(panel.part("cost").last).to_contain_text("tokens")
+    notebook.page.mouse.move(700, 5)
+    for dark in (False, True):
+        notebook.theme(dark=dark)
+        notebook.page.screenshot(path=pictures / f"lab-{'dark' if dark else 'light'}.png")
+    notebook.theme(dark=False)
