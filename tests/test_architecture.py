@@ -81,7 +81,6 @@ HEAVY = {
     "jupyter_client",
     "ipywidgets",
     "anywidget",
-    "cloudpickle",
 }
 COSTS_MS = 100
 
