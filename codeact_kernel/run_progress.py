@@ -257,7 +257,7 @@ class RunProgress:
             "step": self._at,
             "sha256": sha256(code),
             "code": code,
-            "reason": reason,
+            "reason": reason.partition(":")[0],  # the kinds of risk stand beside it, in words
             "risks": shown,
             "allowable": sorted(allowable(risks)),
             "unsaved": self.step_json()["unsaved"],

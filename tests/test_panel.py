@@ -86,6 +86,11 @@ def test_stop_ends_a_sleeping_cell_at_once(nb):
     found = page.done(run)
     assert time.monotonic() - asked < 1.0
     assert found["status"] == "interrupted"
+    shown = page.outputs[page.sent[found["steps"][0]["cell_id"]]]
+    (error,) = [content for kind, content in shown if kind == "error"]
+    assert error["ename"] == "KeyboardInterrupt"
+    assert "sleep" in "".join(error["traceback"])
+    assert "codeact_kernel" not in "".join(error["traceback"]), "the user's lines only"
     assert nb.run("print('alive')")[1] == "alive\n"
 
 

@@ -11,12 +11,13 @@ import contextlib
 import signal
 import threading
 import time
+import types
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import CodeType, FrameType
+    from types import CodeType, FrameType, TracebackType
     from typing import Self
 
 CELL_CODE: ContextVar[bool] = ContextVar("codeact_cell_code", default=False)
@@ -42,6 +43,35 @@ def on_stack(frame: FrameType | None, codes: frozenset[CodeType]) -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def interruption() -> KeyboardInterrupt:
+    """Return what ends a cell that computes; IPython shows the user's lines of its traceback, not ours."""
+    error = KeyboardInterrupt()
+
+    def render() -> list[str]:
+        from IPython import get_ipython  # noqa: PLC0415 - where this is shown, it is there
+
+        shell: Any = get_ipython()
+        lines = shell.InteractiveTB.structured_traceback(KeyboardInterrupt, error, outside(error.__traceback__))
+        return list(lines)
+
+    error._render_traceback_ = render  # type: ignore[attr-defined]
+    return error
+
+
+def outside(trace: TracebackType | None) -> TracebackType | None:
+    """Return a copy of a traceback without what its end has of this file."""
+    here = outside.__code__.co_filename
+    entries: list[TracebackType] = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    while entries and entries[-1].tb_frame.f_code.co_filename == here:
+        entries.pop()
+    for entry in reversed(entries):
+        trace = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return trace
 
 
 class Striker:
@@ -87,7 +117,7 @@ class Striker:
         if cell is None:
             return
         if on_stack(frame, self._codes):
-            raise KeyboardInterrupt
+            raise interruption()
         if CELL_CODE.get() and asyncio.current_task(self._loop) is not cell:
             raise asyncio.CancelledError
         delivered = threading.Event()
