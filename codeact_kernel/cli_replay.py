@@ -16,7 +16,7 @@ from codeact_kernel.cli_results import report as report_result
 from codeact_kernel.cli_results import say
 from codeact_kernel.config import APPROVAL_MODES
 from codeact_kernel.errors import CodeActError, ConfigError, EpisodeError
-from codeact_kernel.replay import loading, report, summary
+from codeact_kernel.replay import loading, report, summary, user_rules
 from codeact_kernel.replay.rehearse import Rehearsal, rehearse
 from codeact_kernel.replay.rules import Rules
 from codeact_kernel.replay.runner import MOST_SECONDS, POLICIES, CellResult, Options, Replay, replay_file
@@ -129,7 +129,7 @@ def options_of(args: argparse.Namespace) -> Options:
         ConfigError: an argument cannot be used.
     """
     return Options(
-        rules=Rules.from_toml(args.rules) if args.rules is not None else None,
+        rules=Rules(user_rules.load(args.rules)) if args.rules is not None else None,
         rtol=args.rtol,
         policy=args.policy,
         without_prelude=args.without_prelude,

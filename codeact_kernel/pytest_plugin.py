@@ -14,6 +14,7 @@ import pytest
 
 from codeact_kernel.episode.files import read_header
 from codeact_kernel.errors import CodeActError
+from codeact_kernel.replay import user_rules
 from codeact_kernel.replay.rules import Rules
 from codeact_kernel.replay.runner import BAD, POLICIES, Options, Replay, replay_file
 from codeact_kernel.replay.summary import first_line, headline, why
@@ -66,7 +67,7 @@ class ReplayItem(pytest.Item):
         rules = self.config.getoption("--codeact-rules")
         try:
             options = Options(
-                rules=Rules.from_toml(Path(rules)) if rules else None,
+                rules=Rules(user_rules.load(Path(rules))) if rules else None,
                 policy=self.config.getoption("--codeact-policy"),
             )
             found = asyncio.run(replay_file(self.path, options))

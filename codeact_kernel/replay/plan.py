@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from codeact_kernel.episode.cells import KEY, mark_of, number_in, source_of
@@ -36,7 +36,8 @@ class PlannedCell:
     `outputs` are those recorded; `recorded` says whether there is anything to compare with. `failed` is whether
     it failed then, None where that is not known; `may_fail` whether it is marked as one that may.
     `seconds` is how long it took then, None where that is not known; `stdin` holds the answers given to `input()`.
-    `skip` says why it is not run, "" where it is. `position` is the entry's in an episode.
+    `began` is when it ran then (seconds since the epoch). `skip` says why it is not run, "" where it is.
+    `position` is the entry's in an episode.
     """
 
     number: int
@@ -53,6 +54,7 @@ class PlannedCell:
     step: int | None = None
     position: int = -1
     count: int | None = None
+    began: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ def _given_cell(cell: Cell, number: int, kind: CellKind, position: int) -> Plann
         ignore_output=IGNORED_BY in _tags(cell),
         position=position,
         count=cell.get("execution_count"),
+        began=_moment(_times(cell)[0]),
     )
 
 
@@ -208,6 +211,7 @@ def _action_cell(cell: Cell, number: int, position: int) -> PlannedCell:
         step=number_in(mark, "step", position),
         position=position,
         count=cell.get("execution_count"),
+        began=_moment(_timing(record, "ran")) or _moment(_times(cell)[0]),
     )
 
 
@@ -228,6 +232,7 @@ def _plain_cell(cell: Cell, number: int) -> PlannedCell:
         skip=_skip(cell) or calls,
         ignore_output=IGNORED_BY in tags,
         count=count if isinstance(count, int) else None,
+        began=_moment(_times(cell)[0]),
     )
 
 
@@ -249,15 +254,26 @@ def _timing(record: dict[str, Any], name: str) -> Any:
 
 
 def _seconds_of(cell: Cell) -> float | None:
-    """Return how long a cell took by the times that nbclient and Jupyter write."""
+    """Return how long a cell took, None where that is not known."""
+    return _between(*_times(cell))
+
+
+def _times(cell: Cell) -> tuple[Any, Any]:
+    """Return when a cell began and ended by the times that nbclient and Jupyter write."""
     times = (cell.get("metadata") or {}).get("execution") or {}
     begun = times.get("iopub.execute_input") or times.get("iopub.status.busy")
-    return _between(begun, times.get("shell.execute_reply") or times.get("iopub.status.idle"))
+    return begun, times.get("shell.execute_reply") or times.get("iopub.status.idle")
 
 
 def _between(begun: Any, ended: Any) -> float | None:
+    one, other = _moment(begun), _moment(ended)
+    return None if one is None or other is None or other < one else other - one
+
+
+def _moment(text: Any) -> float | None:
+    """Return a time (see `types.now`) in seconds since the epoch; None for anything else."""
     try:
-        seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
-    except (TypeError, ValueError, OverflowError):
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
-    return seconds if seconds >= 0 else None

@@ -14,7 +14,7 @@ from codeact_kernel.execute.fresh import FreshExecutor
 from codeact_kernel.replay import environment, loading
 from codeact_kernel.replay.compare import Comparison, compare_outputs
 from codeact_kernel.replay.plan import Plan, PlannedCell, plan
-from codeact_kernel.replay.rules import Rules
+from codeact_kernel.replay.rules import Aliases, Moment, Rules
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -191,7 +191,7 @@ async def replay_cells(
     A cell that fails does not keep later ones from running; after a kernel died, or Stop, they are not run.
     """
     options, stop = options or Options(), stop or Stop()
-    because = ""
+    because, aliases = "", Aliases()
     for planned in cells:
         if planned.skip:
             yield CellResult(planned, "skipped", f"Not run: {planned.skip}.")
@@ -210,13 +210,18 @@ async def replay_cells(
         if stop.is_set() and execution.status == "interrupted":
             yield CellResult(planned, "not-run", "The replay was stopped.", execution.outputs, seconds)
             continue
-        yield judge(planned, execution, options, seconds=seconds)
+        yield judge(planned, execution, options, seconds=seconds, aliases=aliases)
 
 
 def judge(
-    planned: PlannedCell, execution: Execution, options: Options | None = None, *, seconds: float = 0.0
+    planned: PlannedCell,
+    execution: Execution,
+    options: Options | None = None,
+    *,
+    seconds: float = 0.0,
+    aliases: Aliases | None = None,
 ) -> CellResult:
-    """Return the verdict on a cell that ran again."""
+    """Return the verdict on a cell that just ran again; `aliases` pass from cell to cell of one notebook."""
     options = options or Options()
     reason, comparison = _status_verdict(planned, execution), None
     outcome: Verdict
@@ -226,11 +231,13 @@ def judge(
         reason, outcome = f"Its outputs were {_why_uncompared(planned)}: {_UNCOMPARED}.", "same"
     else:
         comparison = compare_outputs(
-            list(planned.outputs),
-            list(execution.outputs),
-            rules=options.rules or Rules(),
+            planned.outputs,
+            execution.outputs,
+            rules=options.rules,
             rtol=options.rtol,
             policy=options.policy,
+            aliases=aliases,
+            moment=Moment(recorded=planned.began),
         )
         outcome = comparison.verdict
     return CellResult(
