@@ -14,7 +14,8 @@ from codeact_kernel.models import weights
 
 SMALL, GOOD = "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
 READ = 'import pandas as pd\n\ncustomers = pd.read_csv("customers.csv")\ncustomers.head(3)'
-TASK = "How many customers of each region have status lost? Draw a bar chart."
+SHORT = "How many rows has customers?"
+LONG = "How many customers of each region have status lost? Draw a bar chart."
 
 
 @pytest.fixture
@@ -23,32 +24,35 @@ def embedded(request, tmp_path):
     pytest.importorskip(
         "xllamacpp", reason="the embedded model's runtime is not installed: pip install '.[local]'"
     )
-    name = GOOD if request.config.getoption("--update-screenshots", default=False) else SMALL
+    pictured = request.config.getoption("--update-screenshots", default=False)
+    name, task, steps = (GOOD, LONG, 8) if pictured else (SMALL, SHORT, 2)
     path = weights.where(name)
     if path is None:
         pytest.skip(f"the weights are not here; run `codeact models pull {name}`")
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / "models").symlink_to(path.parent)
-    yield f"import os\n\nos.environ['CODEACT_CACHE'] = {str(cache)!r}\n{LOAD}", name
+    setup = f"import os\nos.environ['CODEACT_CACHE'] = {str(cache)!r}\n{LOAD}\n%config CodeAct.max_steps = {steps}"
+    yield setup, name, task
     for state in (cache / "servers").glob("*.json"):
         state.unlink()
 
 
 @pytest.mark.model
+@pytest.mark.timeout(400)
 def test_the_embedded_model_works_in_the_panel(pages, lab, embedded, pictures):
-    setup, model = embedded
+    setup, model, task = embedded
     notebook = pages.open(lab, READ, name="customers.ipynb")
     shutil.copy(ROOT / "notebooks" / "data" / "customers.csv", notebook.folder)
-    notebook.run(setup + "\n%config CodeAct.max_steps = 4")
+    notebook.run(setup)
     notebook.call("remove", notebook.path, 1)
     notebook.rerun(notebook.cells()[0]["id"]).wait()
     panel = Panel(notebook).open()
     panel.use(model)
-    panel.send(TASK)
+    panel.send(task)
     panel.wait_state("generating")
     expect(panel.part("stop")).to_be_visible()
-    panel.wait_status("done", "failed", "limit", timeout=170)
+    panel.wait_status("done", "failed", "limit", timeout=360)
     assert any(cell["execution_count"] for cell in panel.cells())
     assert any(text_of(cell) for cell in panel.cells())
     expect(panel.part("cost").last).to_contain_text("tokens")
