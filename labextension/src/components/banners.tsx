@@ -5,7 +5,8 @@ import { closeIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import type { Conversation } from '../conversation';
-import type { UndoReply } from '../protocol';
+import { findCell, goToCell } from '../notebook';
+import type { ProposalEvent, UndoReply } from '../protocol';
 import { IconButton, LinkButton } from './buttons';
 
 export function Banners(props: { conversation: Conversation }): React.JSX.Element {
@@ -28,6 +29,9 @@ export function Banners(props: { conversation: Conversation }): React.JSX.Elemen
           {general}
         </Banner>
       )}
+      {Object.values(conversation.session.snapshot.proposals).map(proposal => (
+        <Proposed key={proposal.cell_id} conversation={conversation} proposal={proposal} />
+      ))}
       {undone !== null && <Undone conversation={conversation} undone={undone} />}
       {trouble !== null && (
         <Banner
@@ -39,6 +43,29 @@ export function Banners(props: { conversation: Conversation }): React.JSX.Elemen
         </Banner>
       )}
     </>
+  );
+}
+
+/** A proposal stands at its cell, which may be far out of view. */
+function Proposed(props: {
+  conversation: Conversation;
+  proposal: ProposalEvent;
+}): React.JSX.Element | null {
+  const { conversation, proposal } = props;
+  const { panel } = conversation.session;
+  if (findCell(panel, proposal.cell_id) === null) {
+    return null; // it is for another notebook of this kernel, or its cell was deleted
+  }
+  return (
+    <Banner kind="plain" testid="codeact-proposed">
+      A change to your cell is proposed.{' '}
+      <LinkButton
+        testid="codeact-goto-proposal"
+        onClick={() => void goToCell(panel, proposal.cell_id)}
+      >
+        look at it
+      </LinkButton>
+    </Banner>
   );
 }
 

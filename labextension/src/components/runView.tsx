@@ -5,6 +5,7 @@ import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import type { Conversation } from '../conversation';
+import { findCell, goToCell } from '../notebook';
 import type { Run } from '../protocol';
 import { count, duration, modeWords, runWords, sentenceOf, usageWords } from '../text';
 import { LinkButton } from './buttons';
@@ -135,6 +136,7 @@ function RunFoot(props: IRunProps): React.JSX.Element {
             {lost ? 'open the saved notebook' : 'open the episode'}
           </LinkButton>
         )}
+        <KeepFinal {...props} />
         {lost && episode === null && (
           <LinkButton testid="codeact-find-episode" onClick={props.onHistory}>
             look for the saved notebook
@@ -151,5 +153,39 @@ function RunFoot(props: IRunProps): React.JSX.Element {
         )}
       </div>
     </div>
+  );
+}
+
+const KEEP_FINAL = 'codeact:keep-final-cells';
+
+/** Failed attempts that a later cell has made good may leave the notebook; the episode keeps them. */
+function KeepFinal(props: IRunProps): React.JSX.Element | null {
+  const { commands } = useServices();
+  const { conversation, run, last, past } = props;
+  const [kept, setKept] = React.useState(false);
+  const actions = run.steps.filter(step => step.cell_id !== null);
+  const failed = actions.slice(0, -1).filter(step => step.status === 'error');
+  const { panel } = conversation.session;
+  const there = failed.some(
+    step => step.cell_id !== null && findCell(panel, step.cell_id) !== null
+  );
+  if (kept || !last || past || !there || !commands.hasCommand(KEEP_FINAL)) {
+    return null;
+  }
+  const keep = async (): Promise<void> => {
+    const final = actions[actions.length - 1].cell_id;
+    if (final !== null && (await goToCell(panel, final))) {
+      await commands.execute(KEEP_FINAL); // it is about the run of the active cell
+      setKept(true);
+    }
+  };
+  return (
+    <LinkButton
+      testid="codeact-keep-final"
+      title="Take the failed attempts out of the notebook; the episode keeps them"
+      onClick={() => void keep()}
+    >
+      keep only the final cells
+    </LinkButton>
   );
 }

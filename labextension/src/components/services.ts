@@ -6,9 +6,11 @@ import type { IEditorLanguageRegistry } from '@jupyterlab/codemirror';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import React from 'react';
 
+import type { CommandRegistry } from '@lumino/commands';
 import type { CodeActSession } from '../session';
 
 export interface IPanelServices {
+  commands: CommandRegistry;
   rendermime: IRenderMimeRegistry;
   languages: IEditorLanguageRegistry;
   editors: IEditorServices;

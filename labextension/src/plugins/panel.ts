@@ -36,6 +36,7 @@ async function activate(
   const settings = new PanelSettings(loaded);
   const conversations = new Conversations(manager, settings);
   const panel = new CodeActPanel(conversations, {
+    commands: app.commands,
     rendermime,
     editors,
     languages,
