@@ -114,28 +114,10 @@ export class KernelChannel implements IDisposable {
    * With `aside`, a kernel that is busy is not waited for.
    */
   async open(aside = false): Promise<void> {
-    if (this._opening || this.hasComm || this._isDisposed || this._kernel.isDisposed) {
-      return;
-    }
-    this._opening = true;
-    this._setConnecting(true);
-    try {
-      const subshell = await findWay(this._kernel, aside);
-      if (!this.hasComm && !this._isDisposed && !this._kernel.isDisposed) {
-        await this._greet(this._take(this._kernel.createComm(COMM_TARGET), subshell), true);
-      }
-    } catch (reason) {
-      this._setConnecting(false);
-      console.warn('The kernel takes no comm of CodeAct.', reason);
-    } finally {
-      this._opening = false;
-    }
-  }
-
-  /** Take over a comm that the kernel opened; the one before is closed. */
-  adopt(comm: Kernel.IComm): void {
-    this._setConnecting(true);
-    void this._greet(this._take(comm, null), false);
+    this._opening ??= this._open(aside).finally(() => {
+      this._opening = null;
+    });
+    await this._opening;
   }
 
   /** Close the comm: the page goes away. */
@@ -182,6 +164,22 @@ export class KernelChannel implements IDisposable {
     Signal.clearData(this);
   }
 
+  private async _open(aside: boolean): Promise<void> {
+    if (this.hasComm || this._isDisposed || this._kernel.isDisposed) {
+      return;
+    }
+    this._setConnecting(true);
+    try {
+      const subshell = await findWay(this._kernel, aside);
+      if (!this.hasComm && !this._isDisposed && !this._kernel.isDisposed) {
+        await this._greet(this._take(this._kernel.createComm(COMM_TARGET), subshell));
+      }
+    } catch (reason) {
+      this._setConnecting(false);
+      console.warn('The kernel takes no comm of CodeAct.', reason);
+    }
+  }
+
   private _take(comm: Kernel.IComm, subshell: string | null): Wire {
     this._wire?.close();
     const wire = new Wire(this._kernel, comm, subshell, {
@@ -200,13 +198,11 @@ export class KernelChannel implements IDisposable {
     return wire;
   }
 
-  /** Open the comm where that is ours to do, and have hello said, past the kernel's main shell if it can be. */
-  private async _greet(wire: Wire, ours: boolean): Promise<void> {
+  /** Open the comm and have hello said, past the kernel's main shell if it can be. */
+  private async _greet(wire: Wire): Promise<void> {
     await wire.ready();
     if (this._wire === wire && wire.isOpen) {
-      if (ours) {
-        wire.open();
-      }
+      wire.open();
       this._opened.emit();
     }
   }
@@ -308,7 +304,7 @@ export class KernelChannel implements IDisposable {
   private readonly _lost = new Signal<this, void>(this);
   private readonly _opened = new Signal<this, void>(this);
   private _wire: Wire | null = null;
-  private _opening = false;
+  private _opening: Promise<void> | null = null;
   private _connecting = false;
   private _connected = false;
   private _boot: string | null = null;

@@ -12,7 +12,7 @@ const OTHERS_TARGETS = ['jupyter.widget', 'jupyter.widget.control'];
 interface ILink {
   kernel: Kernel.IKernelConnection;
   channels: Set<KernelChannel>;
-  onComm: (comm: Kernel.IComm) => void;
+  onComm: () => void;
   /** Whether we opened the connection ourselves, because the notebook's own carries no comms. */
   own: boolean;
 }
@@ -50,7 +50,7 @@ export class ChannelPool {
       ? this._kernels.connectTo({ model: kernel.model, handleComms: true })
       : kernel;
     const channels = new Set<KernelChannel>();
-    const onComm = (comm: Kernel.IComm): void => hand(comm, channels);
+    const onComm = (): void => hail(channels);
     carrier.registerCommTarget(COMM_TARGET, onComm);
     if (own) {
       for (const target of OTHERS_TARGETS) {
@@ -76,16 +76,12 @@ export class ChannelPool {
   private readonly _links = new Map<string, ILink>();
 }
 
-/** The kernel opened a comm: one channel takes it, the others without one open their own. */
-function hand(comm: Kernel.IComm, channels: Set<KernelChannel>): void {
-  const waiting = [...channels].filter(channel => !channel.hasComm);
-  const taker = waiting.shift() ?? [...channels][0];
-  if (taker === undefined) {
-    comm.close();
-    return;
-  }
-  taker.adopt(comm);
-  for (const channel of waiting) {
+/**
+ * The kernel has an agent now, and says so with a comm. Every page of the kernel gets that same comm, so nobody takes
+ * it: each notebook opens its own, and what the kernel asks of one is done once.
+ */
+function hail(channels: Iterable<KernelChannel>): void {
+  for (const channel of channels) {
     void channel.open();
   }
 }

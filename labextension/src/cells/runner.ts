@@ -61,16 +61,18 @@ export class CellRunner {
   }
 
   private _onExecute(session: CodeActSession, event: ExecuteEvent): void {
-    if (this._home(session, event) !== session || this._running.has(event.cell_id)) {
-      return; // another notebook of this kernel is its home, or it is under way
+    if (this._running.has(event.cell_id)) {
+      return;
     }
+    // Whichever notebook of the kernel is asked: the cell goes where it belongs, once.
+    const home = this._home(session, event) ?? session;
     const known = this._done.get(event.cell_id);
     if (known !== undefined) {
-      this._report(session, event.cell_id, known);
+      this._report(home, event.cell_id, known);
       return;
     }
     this._running.add(event.cell_id);
-    void this._run(session, event)
+    void this._run(home, event)
       .catch((reason: unknown): Outcome => {
         console.error('The cell of the agent could not be run.', reason);
         return { status: 'aborted', execution_count: null };
@@ -78,7 +80,7 @@ export class CellRunner {
       .then(outcome => {
         this._running.delete(event.cell_id);
         this._done.set(event.cell_id, outcome);
-        this._report(session, event.cell_id, outcome);
+        this._report(home, event.cell_id, outcome);
       });
   }
 
