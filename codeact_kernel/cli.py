@@ -12,32 +12,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeact_kernel import cli_models
+from codeact_kernel import cli_exchange, cli_models, cli_replay
 from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
+from codeact_kernel.cli_results import EXIT, report, say
 from codeact_kernel.config import APPROVAL_MODES, from_environment
 from codeact_kernel.episode.recover import recover
 from codeact_kernel.errors import CodeActError, ConfigError, StoppedError, WeightsError
-from codeact_kernel.notebook_view import relative
-from codeact_kernel.oneshot import Result, run
-from codeact_kernel.terminal_view import printable
+from codeact_kernel.oneshot import run
 from codeact_kernel.types import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXIT = {"done": 0, "failed": 1, "limit": 1, "interrupted": 130}
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     args = _parser().parse_args(argv)
+    commands = {"run": _run, "models": cli_models.main, "recover": _recover}
+    commands |= dict.fromkeys(cli_replay.COMMANDS, cli_replay.main)
+    commands |= dict.fromkeys(("export", "import", "diff"), cli_exchange.main)
     try:
-        if args.command == "run":
-            return _run(args)
-        if args.command == "models":
-            return cli_models.main(args)
-        return _recover(args)
+        return commands[args.command](args)
     except (StoppedError, KeyboardInterrupt):
         return _fail(args, "interrupted", "stopped.")
     except (ConfigError, WeightsError) as error:
@@ -48,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _fail(args: argparse.Namespace, status: str, cause: str, *, code: int | None = None) -> int:
     """Say why there is no episode, as JSON too where that was asked for, and return the exit code."""
-    _say(f"codeact: {cause}")
+    say(f"codeact: {cause}")
     if getattr(args, "json", False):
         known = {"status": status, "answer": None, "cause": cause, "episode": None, "steps": 0}
         print(json.dumps({**known, "usage": asdict(Usage())}))
@@ -78,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
     one.add_argument("--quiet", "-q", action="store_true", help="show no progress")
     cli_models.add_parser(commands)
+    cli_replay.add_parsers(commands)
+    cli_exchange.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
     back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
     return parser
@@ -97,38 +95,7 @@ def _run(args: argparse.Namespace) -> int:
         display=not args.quiet,
         asker=asker,
     )
-    _report(result, as_json=args.json)
-    return EXIT.get(result.status, 1)
-
-
-def _report(result: Result, *, as_json: bool) -> None:
-    saved = result.episode.is_file()
-    episode = relative(result.episode)
-    if as_json:
-        answer = result.answer if result.status == "done" else None
-        print(
-            json.dumps(
-                {
-                    "status": result.status,
-                    "answer": answer,
-                    "cause": result.cause or None,
-                    "episode": episode if saved else None,
-                    "steps": result.steps,
-                    "usage": asdict(result.usage),
-                }
-            )
-        )
-        return
-    if result.status == "done":
-        print(printable(result.answer, sys.stdout))
-    else:
-        _say(f"codeact: {result.status}: {result.cause}")
-    lost = f"codeact: The episode could not be saved to {episode}; name another place with --out."
-    _say(f"episode: {episode}" if saved else lost)
-
-
-def _say(line: str) -> None:
-    print(printable(line, sys.stderr), file=sys.stderr)
+    return report(result, as_json=args.json)
 
 
 def _recover(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.agent.approval import visible
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.branch import fork
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 COMMANDS = ("replay", "rehearse", "fork", "resume")
-CANNOT, INTERRUPTED = 2, 130
+CANNOT = 2
+WIDTH = 160
+"""Columns where there is no terminal."""
 EXITS = "Exit codes: 0 same or drift, 1 differs or status, 2 cannot run, 130 interrupted."
 
 
@@ -199,16 +202,16 @@ def _show(found: Replay, place: Path | None, *, everything: bool) -> None:
     from rich.console import Console  # noqa: PLC0415 - import time
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     shown = [one.sentence for one in found.environment if one.sentence != found.cannot]
     for sentence in (*shown, *found.problems):
-        console.print(Text(f"! {sentence}", style="yellow"))
+        console.print(Text(f"! {visible(sentence)}", style="yellow"), soft_wrap=True)
     made = summary.table(found, everything=everything)
     if made.row_count:
         console.print(made)
-    console.print(Text(f"{found.path}: {summary.headline(found)}", style="bold"))
+    console.print(Text(visible(f"{found.path}: {summary.headline(found)}"), style="bold"), soft_wrap=True)
     if place is not None:
-        console.print(Text(f"report: {place}"))
+        console.print(Text(visible(f"report: {place}")), soft_wrap=True)
 
 
 class _Lines:
@@ -264,7 +267,7 @@ def _rehearse(args: argparse.Namespace) -> int:
             say(f"codeact: {one}")
             continue
         for note in one.notes:
-            say(f"! {note}")
+            say(f"! {visible(note)}")
         if one.problem:
             print(f"{path}: {one.problem}\n{one.difference}")
         else:

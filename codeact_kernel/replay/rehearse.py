@@ -76,6 +76,8 @@ async def rehearse(notebook: dict[str, Any], path: Path | str = "This episode") 
         matched += task.at - first - 1 if task.at > first else 0
         if problem:
             break
+    if not problem and matched and system != talk.system:
+        notes.append("The system prompt in the header is not the one that was sent: the header was changed.")
     return Rehearsal(path, matched, len(steps), problem, difference, tuple(notes))
 
 

@@ -63,12 +63,7 @@ def headline(replay: Replay) -> str:
     """Return one sentence on a replay, without the path."""
     if replay.cannot:
         return f"cannot run: {replay.cannot}"
-    stopped = "stopped; " if replay.stopped else ""
-    return (
-        f"{replay.verdict if not replay.stopped else ''}".strip()
-        + (": " if not replay.stopped else stopped)
-        + (f"{counted(replay)} in {replay.seconds:.1f} s")
-    )
+    return f"{replay.verdict}: {counted(replay)} in {replay.seconds:.1f} s"
 
 
 def why(cell: CellResult) -> str:
