@@ -67,6 +67,12 @@ def working_folder(plan: Plan, folder: Path) -> Path:
     return folder / cwd if isinstance(cwd, str) and "\0" not in cwd else folder
 
 
+def start_folder(plan: Plan, folder: Path) -> Path:
+    """Return where a replay's kernel starts: the notebook's folder, or the other one if no cell goes there."""
+    there = working_folder(plan, folder)
+    return there if not plan.enters and there.is_dir() else folder
+
+
 def kernel_differences(name: str) -> list[EnvironmentDifference]:
     """Return a fatal difference if there is no such kernel here."""
     if _argv(name) is not None:

@@ -59,15 +59,17 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cells of a notebook to run. `episode` holds the header for an episode, {} for any other notebook.
+    """The cells of a notebook to run. `header` is an episode's, {} for any other notebook.
 
-    `problems` says what was changed in an episode since it was recorded. `kernel` names the kernelspec.
+    `problems` says what was changed in an episode since it was recorded. `kernel` names the kernelspec. `enters`:
+    one of the cells goes to the working folder.
     """
 
     cells: tuple[PlannedCell, ...]
     kernel: str = "python3"
     header: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    enters: bool = False
 
     @property
     def is_episode(self) -> bool:
@@ -133,7 +135,8 @@ def _of_episode(
         )
     kernel = str((header.get("kernel") or {}).get("name") or "python3")
     cells = tuple(_episode_cells(episode, without_prelude=without_prelude, through=through))
-    return Plan(cells, kernel, header, problems)
+    enters = any(mark_of(cell).get("role") == "cwd" for entry in episode.entries for cell in entry.cells)
+    return Plan(cells, kernel, header, problems, enters)
 
 
 def _episode_cells(episode: Episode, *, without_prelude: bool, through: int | None) -> Iterator[PlannedCell]:

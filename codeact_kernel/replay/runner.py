@@ -179,8 +179,9 @@ async def replay_file(
 
 
 def fresh_executor(planned: Plan, folder: Path, *, look: bool = False) -> FreshExecutor:
-    """Return a kernel of its own for a plan, not started yet; `look`: see `FreshExecutor`."""
-    return FreshExecutor(kernel_name=planned.kernel, cwd=folder, look=look, literal=False)
+    """Return a kernel for a plan, not started yet; `folder` is the notebook's, `look` as in the class."""
+    start = environment.start_folder(planned, folder)
+    return FreshExecutor(kernel_name=planned.kernel, cwd=start, look=look, literal=False)
 
 
 async def replay_cells(
