@@ -28,6 +28,10 @@ class Notebook:
         """Say whether a page is there that can show a cell below this one."""
         return cell_id is not None and self._pages.showing(notebook) is not None
 
+    def come_first(self, page: Page) -> None:
+        """Let cells go to this page from now on: the user is at it."""
+        self._pages.promote(page)
+
     def executor(self, job: Job, after: str | None) -> CellsExecutor:
         """Return what runs the job's actions as cells below the cell `after`."""
         resident = self._resident
@@ -37,8 +41,16 @@ class Notebook:
 
     def started(self, cell_id: str) -> None:
         """A page has sent this cell to the kernel."""
+        current = self._resident.progress.current
+        if current is not None and current.pending and current.pending["cell_id"] == cell_id:
+            current.pending = None  # a page that comes now must not run it again
         if self._executor is not None:
             self._executor.started(cell_id)
+
+    def deleted(self, cell_id: str) -> None:
+        """The user deleted this cell before it ran."""
+        if self._executor is not None:
+            self._executor.deleted(cell_id)
 
     def not_run(self, cell_id: str) -> None:
         """A page did not run this cell."""
@@ -96,6 +108,7 @@ class Place:
     def began(self, cell_id: str) -> None:
         """Say that the cell runs."""
         run = self._job.run
+        run.pending = None
         run.cells.get(cell_id, {})["status"] = "running"
         run.change(status="running")
 

@@ -60,6 +60,13 @@ class Pages:
                 found["execute"] |= {"v": VERSION, "seq": self._seq}
             page.send({"type": "hello", "boot": self.boot, "seq": self._seq, "snapshot": found})
 
+    def promote(self, page: Page) -> None:
+        """Make a page the newest one."""
+        with self._lock:
+            if page in self._pages:
+                self._pages.remove(page)
+                self._pages.append(page)
+
     def gone(self, page: Page) -> None:
         """Forget a page that closed its comm or does not answer; what runs goes on."""
         page.leave()

@@ -78,6 +78,7 @@ class Requests:
         about = data.get("about") or {}
         resident.names.protect(options.get("protect") or ())
         origin = Origin(page.notebook or notebook_of(resident.shell), None)
+        self._notebook.come_first(page)
         job = resident.begin(task_about(task, about), config, origin, surface="panel", inline=False)
         job.run.update(task=task)
         if about.get("error"):
@@ -95,8 +96,11 @@ class Requests:
         self._notebook.started(str(data.get("cell_id")))
 
     def _cell_done(self, _page: Page, data: dict[str, Any]) -> None:
-        if data.get("status") in {"aborted", "gone"}:
-            self._notebook.not_run(str(data.get("cell_id")))
+        cell_id, status = str(data.get("cell_id")), data.get("status")
+        if status == "gone":
+            self._notebook.deleted(cell_id)
+        elif status == "aborted":
+            self._notebook.not_run(cell_id)
 
     def _reset(self, _page: Page, _data: dict[str, Any]) -> dict[str, Any]:
         self._resident.reset()

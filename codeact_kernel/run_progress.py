@@ -166,9 +166,9 @@ class RunProgress:
         self.change(**self._said(step), risks=shown)
 
     def running(self, step: Step) -> None:
-        """Show the code that runs now."""
+        """Show the code that runs now; a cell of its own waits its turn first."""
         self.set_state("executing")
-        self.change(**self._said(step), status="running")
+        self.change(**self._said(step), status="running" if self.inline else "queued")
 
     def finished(self, step: Step) -> None:
         """Keep how the step came out."""

@@ -79,15 +79,15 @@ def test_a_follow_up_continues_the_conversation(nb):
 def test_stop_ends_a_sleeping_cell_at_once(nb):
     page = Page(nb)
     run = page.start("sleep", model=nb.script(block("time.sleep(30)"), "never"))
-    page.wait(lambda: page.last("state") and page.last("state")["state"] == "executing")
+    page.wait(lambda: page.last("step") and page.last("step")["step"]["status"] == "running")
     time.sleep(0.3)
     asked = time.monotonic()
     page.send("stop")
     found = page.done(run)
     assert time.monotonic() - asked < 1.0
     assert found["status"] == "interrupted"
-    shown = page.outputs[page.sent[found["steps"][0]["cell_id"]]]
-    (error,) = [content for kind, content in shown if kind == "error"]
+    sent = page.sent[found["steps"][0]["cell_id"]]
+    error = page.wait(lambda: next((one for kind, one in page.outputs.get(sent, ()) if kind == "error"), None))
     assert error["ename"] == "KeyboardInterrupt"
     assert "sleep" in "".join(error["traceback"])
     assert "codeact_kernel" not in "".join(error["traceback"]), "the user's lines only"
@@ -97,7 +97,7 @@ def test_stop_ends_a_sleeping_cell_at_once(nb):
 def test_stop_ends_a_cell_that_awaits(nb):
     page = Page(nb)
     run = page.start("sleep", model=nb.script(block("import asyncio\nawait asyncio.sleep(30)"), "never"))
-    page.wait(lambda: page.last("state") and page.last("state")["state"] == "executing")
+    page.wait(lambda: page.last("step") and page.last("step")["step"]["status"] == "running")
     time.sleep(0.3)
     asked = time.monotonic()
     page.send("stop")
@@ -296,7 +296,7 @@ def test_undo_brings_variables_back_and_redo_takes_that_back(nb):
     assert nb.run("print(numbers, alias, 'fresh' in dir())")[1] == "[1, 2] [1, 2] False\n"
     page.request("redo", steps=2)
     assert nb.run("print(numbers, fresh)")[1] == "[] 1\n"
-    assert page.request("undo", steps=9)["type"] == "reply"
+    assert page.request("undo", steps=99)["type"] == "reply"
     assert page.request("undo", steps=1)["type"] == "error"
 
 
@@ -326,3 +326,44 @@ def test_undo_in_the_magic_says_what_it_did(nb):
     assert nb.run("print(count)")[1] == "1\n"
     assert "count is back" in nb.run("%codeact redo")[1]
     assert nb.run("print(count)")[1] == "5\n"
+
+
+def test_stop_at_any_moment_around_the_beginning_of_a_cell_ends_it(nb):
+    page = Page(nb)
+    for delay in (0.0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08):
+        run = page.start("sleep", model=nb.script(block("time.sleep(30)"), "never"))
+        page.wait(lambda run=run: any(event["run"] == run for event in page.all("execute")))
+        time.sleep(delay)
+        asked = time.monotonic()
+        page.send("stop")
+        assert page.done(run)["status"] == "interrupted"
+        assert time.monotonic() - asked < 5.0, delay
+
+
+def test_a_cell_that_the_user_deleted_is_not_run_by_anyone(nb):
+    page = Page(nb, passive=True)
+    run = page.start("go", model=nb.script(block("deleted = 1"), "You deleted it."))
+    event = page.wait(lambda: page.last("execute"))
+    page.send("cell_started", cell_id=event["cell_id"])
+    page.send("cell_done", cell_id=event["cell_id"], status="gone", execution_count=None)
+    found = page.done(run)
+    assert "deleted the cell" in found["steps"][0]["summary"]
+    assert nb.run("print('deleted' in dir())")[1] == "False\n"
+
+
+def test_a_cell_that_was_aborted_is_run_by_the_kernel(nb):
+    page = Page(nb, passive=True)
+    run = page.start("go", model=nb.script(block("aborted = 1"), "Done."))
+    event = page.wait(lambda: page.last("execute"))
+    page.send("cell_started", cell_id=event["cell_id"])
+    page.send("cell_done", cell_id=event["cell_id"], status="aborted", execution_count=None)
+    assert page.done(run)["steps"][0]["status"] == "ok"
+    assert nb.run("print('aborted' in dir())")[1] == "True\n"
+
+
+def test_cells_go_to_the_page_where_the_task_was_typed(nb):
+    first, second = Page(nb), Page(nb, passive=True)
+    run = first.start("go", model=nb.script(block("here = 1"), "Done."))
+    assert first.done(run)["steps"][0]["status"] == "ok"
+    assert len(first.all("execute")) == 1
+    assert not second.all("execute")

@@ -59,6 +59,7 @@ class CellRequest:
     why: ExecutionStatus = "interrupted"
     guard: SigintGuard | None = None
     refused: bool = False
+    struck: bool = False
     own: str = ""
     own_since: float = 0.0
 
@@ -122,18 +123,21 @@ class AgentCells:
             while len(self._requests) > KEPT:
                 del self._requests[next(iter(self._requests))]
 
-    def refuse(self, request: CellRequest) -> bool:
-        """Do not let a cell run that has not begun; say whether it had not."""
+    def refuse(self, request: CellRequest, why: Execution | None = None) -> bool:
+        """Do not let a cell run that has not begun; say whether it had not. `why` is what came of it then."""
         with self._lock:
             if request.began.is_set():
                 return False
             request.refused = True
-        error = ErrorReport("KeyboardInterrupt", NEVER_BEGUN)
-        request.finish(Execution(status="interrupted", error=error))
+        stopped = Execution(status="interrupted", error=ErrorReport("KeyboardInterrupt", NEVER_BEGUN))
+        request.finish(why or stopped)
         return True
 
     def strike(self, request: CellRequest) -> None:
-        """End a cell that runs."""
+        """End a cell that runs, or has begun to."""
+        request.struck = (
+            True  # first this, then the guard; `_around` sets the guard, then looks: one sees the other
+        )
         guard = request.guard
         if guard is not None:
             guard.strike_cell()
@@ -200,6 +204,7 @@ class AgentCells:
         guard = SigintGuard(loop, codes, lambda: None, lambda: None)
         guard.announce()
         request.guard = guard
+        guard.wanted = guard.wanted or request.struck
         with (
             guard,
             guard.announced(),
@@ -207,9 +212,10 @@ class AgentCells:
             order_kept(shell, stdin, guard.reinstall),
             Tee(self._kernel, reducer),
             _cancelled_by(self._kernel, guard),
-            guard.striker.cell(loop.create_future()),
+            guard.striker.cell(loop.create_future(), asyncio.current_task()),
         ):
             try:
+                guard.check()
                 check_names(request.watch, code)
                 reply = await execute()
                 failure = self._failure(results)

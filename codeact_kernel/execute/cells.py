@@ -16,6 +16,7 @@ from codeact_kernel.execute.agent_cells import CellRequest
 from codeact_kernel.execute.around import look
 from codeact_kernel.execute.report import snapshot_of
 from codeact_kernel.execute.serving import PERSIST_SECONDS, description
+from codeact_kernel.types import ErrorReport, Execution
 
 if TYPE_CHECKING:
     import concurrent.futures
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
     from codeact_kernel.execute.agent_cells import AgentCells
     from codeact_kernel.execute.around import Watch
-    from codeact_kernel.types import Execution, Snapshot
+    from codeact_kernel.types import Snapshot
 
+DELETED = "The user deleted the cell before it ran, so it was not run. Do it another way, or ask what is wanted."
 ACK_SECONDS = 5.0
 """How long a front end has to say that it has sent a cell."""
 LOOK_SECONDS = 1.0
@@ -69,8 +71,14 @@ class CellsExecutor:
         self._note(cell_id, lost=False)
 
     def not_run(self, cell_id: str) -> None:
-        """Note that a front end will not run the cell: it is gone, or was aborted."""
+        """Note that a front end could not run the cell: the kernel runs it by itself."""
         self._note(cell_id, lost=True)
+
+    def deleted(self, cell_id: str) -> None:
+        """Note that the user deleted the cell before it ran."""
+        request = self._request
+        if request is not None and request.cell_id == cell_id:
+            self._cells.refuse(request, Execution(status="error", error=ErrorReport("CellDeleted", DELETED)))
 
     def _note(self, cell_id: str, *, lost: bool) -> None:
         request, loop = self._request, self._loop

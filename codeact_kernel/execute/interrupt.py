@@ -90,6 +90,7 @@ class Striker:
         self._codes = codes
         self._send = send
         self._cell: asyncio.Future[Any] | None = None
+        self._host: asyncio.Task[Any] | None = None
 
     @property
     def armed(self) -> bool:
@@ -97,13 +98,17 @@ class Striker:
         return self._cell is not None
 
     @contextlib.contextmanager
-    def cell(self, future: asyncio.Future[Any]) -> Iterator[None]:
-        """Name the future to cancel while the cell awaits; outside of this, strikes do nothing."""
-        before, self._cell = self._cell, future
+    def cell(self, future: asyncio.Future[Any], host: asyncio.Task[Any] | None = None) -> Iterator[None]:
+        """Name the future to cancel while the cell awaits; outside of this, strikes do nothing.
+
+        `host` is a task that runs the cell's synchronous code and is not to be ended: a strike that finds it
+        outside the cell's code is repeated until it falls there.
+        """
+        before, self._cell, self._host = (self._cell, self._host), future, host or self._host
         try:
             yield
         finally:
-            self._cell = before
+            self._cell, self._host = before
 
     def strike(self, frame: FrameType | None) -> None:
         """End the cell.
@@ -118,7 +123,7 @@ class Striker:
             return
         if on_stack(frame, self._codes):
             raise interruption()
-        if CELL_CODE.get() and asyncio.current_task(self._loop) is not cell:
+        if CELL_CODE.get() and asyncio.current_task(self._loop) not in {cell, self._host}:
             raise asyncio.CancelledError
         delivered = threading.Event()
 
