@@ -12,6 +12,7 @@ import type {
   EmptyReply,
   EpisodeEntry,
   EpisodesReply,
+  KernelEvent,
   MessagesReply,
   Mode,
   Question,
@@ -54,6 +55,7 @@ export class Conversation {
     this.session = session;
     this._settings = settings;
     session.changed.connect(this._onSessionChanged, this);
+    session.event.connect(this._onEvent, this);
     settings.changed.connect(this._emit, this);
   }
 
@@ -235,6 +237,7 @@ export class Conversation {
 
   dispose(): void {
     this.session.changed.disconnect(this._onSessionChanged, this);
+    this.session.event.disconnect(this._onEvent, this);
     this._settings.changed.disconnect(this._emit, this);
     Signal.clearData(this);
   }
@@ -267,6 +270,12 @@ export class Conversation {
     );
     const after = insertAfter(this.session.panel, new Set(cells));
     return after === null ? {} : { after };
+  }
+
+  private _onEvent(_: CodeActSession, event: KernelEvent): void {
+    if (event.type === 'pull' && event.finished && event.error === '') {
+      void this.checkStatus(false);
+    }
   }
 
   private _onSessionChanged(): void {

@@ -112,7 +112,7 @@ function AllowBox(props: {
         onChange={event => props.onChange(event.target.checked)}
       />
       <span>
-        Do not ask again in this episode when a cell <em>{kinds}</em>
+        Allow for the rest of this episode: <em>{kinds}</em>
       </span>
     </label>
   );

@@ -136,7 +136,6 @@ function RunFoot(props: IRunProps): React.JSX.Element {
             {lost ? 'open the saved notebook' : 'open the episode'}
           </LinkButton>
         )}
-        <KeepFinal {...props} />
         {lost && episode === null && (
           <LinkButton testid="codeact-find-episode" onClick={props.onHistory}>
             look for the saved notebook
@@ -151,6 +150,7 @@ function RunFoot(props: IRunProps): React.JSX.Element {
             what was sent
           </LinkButton>
         )}
+        <KeepFinal {...props} />
       </div>
     </div>
   );

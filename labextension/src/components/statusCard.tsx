@@ -32,7 +32,7 @@ export function StatusCard(props: {
           </span>
         )}
       </p>
-      {status !== null && since === undefined && <Facts status={status} />}
+      {status?.ready === true && since === undefined && <Facts status={status} />}
       <Downloads conversation={conversation} status={status} />
       <div className="ca-Buttons">
         <PushButton
@@ -40,7 +40,7 @@ export function StatusCard(props: {
           disabled={since !== undefined}
           onClick={() => void conversation.checkStatus(true)}
         >
-          Does it answer?
+          {status?.ready === false ? 'Check again' : 'Does it answer?'}
         </PushButton>
         {onClose !== null && (
           <PushButton testid="codeact-status-close" onClick={onClose}>
@@ -79,10 +79,10 @@ function Downloads(props: {
       ))}
       {status !== null && !status.ready && missing.length > 0 && (
         <div className="ca-Buttons">
-          {missing.map(item => (
+          {missing.map((item, at) => (
             <PushButton
               key={item.name}
-              kind="primary"
+              kind={at === 0 ? 'primary' : 'plain'}
               testid="codeact-pull"
               onClick={() => void conversation.pull(item.name)}
             >
