@@ -7,6 +7,7 @@ from kernel_client import block
 from notebook_page import mimes, text_of
 from panel_page import Panel
 from playwright.sync_api import expect
+from server import wait_for
 from test_browser_panel import FRAME, PLOT, SLEEP, opened, with_model
 
 WAIT = "import time\nprint('begun', flush=True)\ntime.sleep(4)\nslept = True"
@@ -66,10 +67,12 @@ def test_a_kernel_restarted_during_a_task_is_told_with_the_saved_notebook(pages,
     notebook.restart()
     panel.wait_status("failed")
     expect(panel.part("cause")).to_contain_text("kernel")
-    expect(panel.part("open-episode")).to_contain_text("saved notebook")
-    panel.part("open-episode").click()
+    panel.wait_state("unloaded")
+    panel.run.get_by_role("button", name="saved notebook").click()
     (episode,) = notebook.episodes()
     path = str(episode.relative_to(lab.files))
+    if panel.part("open-episode").count() == 0:
+        panel.part("episode").click()
     notebook.wait(lambda: notebook.call("ready", path), "the episode is open")
     notebook.call("activate", notebook.path, 0)
     model = script(block("again = 2\nagain"), "Again.")
@@ -100,18 +103,19 @@ def test_a_second_page_follows_and_can_stop(pages, lab, script):
 
 
 def test_two_notebooks_on_one_kernel_have_one_agent(pages, lab, script):
-    notebook, panel = opened(pages, lab, with_model(script(block(WAIT), "Waited.")))
+    notebook, panel = opened(pages, lab, with_model(script(block("kept = 5"), "Kept.")))
     other = pages.beside(notebook)
     second = Panel(other).open()
-    panel.send("wait")
-    begun(panel)
-    second.wait_state("executing", "owned")
-    second.part("task").fill("me too")
-    if second.part("send").count():
-        second.part("send").click()
-        expect(second.part("trouble")).to_contain_text(notebook.file.name)
+    panel.part("mode").select_option("ask")
+    panel.send("set kept")
+    panel.wait_question(1)
+    second.wait_state("awaiting_approval")
+    refused = other.run("%codeact me too")
+    assert "at work in this kernel" in refused
+    assert notebook.file.name in refused
+    panel.part("approve").click()
     panel.wait_status("done")
-    assert [cell["source"] for cell in panel.cells()] == [WAIT]
+    assert [cell["source"] for cell in panel.cells()] == ["kept = 5"]
     assert second.cells() == []
 
 
@@ -131,16 +135,37 @@ def test_a_comm_that_the_kernel_closes_is_opened_again_with_the_next_task(pages,
     expect(panel.run.get_by_test_id("codeact-answer")).to_have_text("Two.")
 
 
-def test_a_page_that_is_closed_loses_nothing(pages, lab, script):
-    notebook, panel = opened(pages, lab, with_model(script(block(WAIT), block("late = 3\nlate"), "Done late.")))
+def test_a_task_goes_on_when_its_page_is_closed(pages, lab, script):
+    model = script(block(WAIT), block("late = 3\nlate"), "Done late.")
+    notebook, panel = opened(pages, lab, with_model(model))
     panel.send("wait")
     begun(panel)
     notebook.page.close()
+    wait_for(lambda: any("Done late." in path.read_text() for path in notebook.episodes()), "the answer is saved")
     again = pages.another(notebook)
     panel = Panel(again).open()
     panel.wait_status("done")
     expect(panel.run.get_by_test_id("codeact-answer")).to_have_text("Done late.")
     assert again.value("late") == 3
+
+
+def kept(notebook):
+    """Return what is kept of episodes, the journal of a task under way included."""
+    return [path for path in (notebook.folder / "episodes").glob("*") if path.is_file()]
+
+
+def test_a_task_waits_for_its_page_if_so_set(pages, lab, script):
+    model = script(block(WAIT), block("late = 3\nlate"), "Done late.")
+    notebook, panel = opened(pages, lab, with_model(model), "%config CodeAct.when_closed = 'wait'")
+    panel.send("wait")
+    begun(panel)
+    notebook.page.close()
+    wait_for(lambda: any("late = 3" in path.read_text() for path in kept(notebook)), "the first cell is over")
+    again = pages.another(notebook)
+    panel = Panel(again).open()
+    panel.wait_status("done")
+    assert "late = 3\nlate" in [cell["source"] for cell in panel.cells()]
+    assert text_of(panel.cells()[-1]) == "3"
 
 
 @pytest.mark.parametrize("place", ["based", "gatewayed"])
