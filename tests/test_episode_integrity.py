@@ -102,7 +102,7 @@ def test_an_edited_record_and_a_changed_header_are_reported(whole):
         lambda notebook: notebook["cells"].append(
             {"cell_type": "code", "metadata": {}, "source": "", "outputs": [1]}
         ),
-        lambda notebook: mark_of(notebook["cells"][1]).update(kind=[]),
+        lambda notebook: mark_of(notebook["cells"][3]).update(kind=[]),
         lambda notebook: mark_of(notebook["cells"][3]).update(position=[]),
         lambda notebook: mark_of(notebook["cells"][4])["record"].update(text=float("nan")),
         lambda notebook: notebook["metadata"].update(codeact={}),

@@ -21,7 +21,7 @@ from codeact_kernel.episode.store import answer_of, find
 from codeact_kernel.errors import EpisodeError
 
 SAMPLES = Path(__file__).parent / "episodes"
-V1 = SAMPLES / "v1" / "sample.ipynb"
+V1 = SAMPLES / "v1.0" / "sample.ipynb"
 TASK = "How many rows? Half of \ud83d and \ude00, \x00, \u2028 and caf\u00e9"
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from codeact_kernel.types import Execution, NbOutput, Step, TaskTurn, Turn
 
 Cell: TypeAlias = dict[str, Any]
-EntryKind: TypeAlias = Literal["prelude", "task", "step", "human", "error", "interrupted", "foreign"]
+EntryKind: TypeAlias = Literal["prelude", "task", "step", "human", "error", "interrupted", "foreign", "other"]
 
 KEY = "codeact"
 ENTRY_OF_CELL: dict[str, EntryKind] = {
@@ -46,7 +46,10 @@ _NEVER_ENDED = ("timeout", "interrupted", "dead")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry and the cells that show it. `position` counts from 0; foreign cells have none (-1)."""
+    """One entry and the cells that show it. `position` counts from 0; foreign cells have none (-1).
+
+    An entry of a kind that only a later version knows is an `other`: kept, linked, and nothing more.
+    """
 
     kind: EntryKind
     position: int

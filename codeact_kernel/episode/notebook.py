@@ -116,7 +116,7 @@ def entries_of(cells: Iterable[Cell]) -> list[Entry]:
         position = number_in(mark, "position", -1)
         if mark.get("kind") == "about":
             continue
-        known = position >= 0 and mark.get("kind") in ENTRY_OF_CELL
+        known = position >= 0 and isinstance(mark.get("kind"), str)
         if not known or any(_same_place(cell, other) for other in owned.get(position, ())):
             foreign.setdefault(last, []).append(_disowned(cell) if mark else cell)
             continue
@@ -227,7 +227,7 @@ def _entries(owned: dict[int, list[Cell]], foreign: dict[int, list[Cell]]) -> li
         cells = sorted(owned[position], key=lambda cell: number_in(mark_of(cell), "part", 0))
         marks = [mark_of(cell) for cell in cells]
         interrupted = any(mark.get("interrupted") for mark in marks)
-        kind = "interrupted" if interrupted else ENTRY_OF_CELL[marks[-1]["kind"]]
+        kind = "interrupted" if interrupted else ENTRY_OF_CELL.get(marks[-1]["kind"], "other")
         entries.append(Entry(kind, position, tuple(cells)))
         entries += [Entry("foreign", -1, (cell,)) for cell in foreign.get(position, ())]
     return entries
