@@ -16,6 +16,7 @@ from codeact_kernel.episode.diffing import diff, to_json
 from codeact_kernel.episode.export import FORMATS, export_row, row_bytes
 from codeact_kernel.episode.files import read_notebook
 from codeact_kernel.episode.imports import import_file
+from codeact_kernel.episode.integrity import integrity
 from codeact_kernel.episode.redact import Redactor
 from codeact_kernel.errors import ConfigError, EpisodeError
 from codeact_kernel.terminal import clip, render
@@ -110,6 +111,9 @@ def _export(args: argparse.Namespace) -> int:
                 done += 1
                 file.write(line)
                 _say_redactions(path, redactor)
+                faults = integrity(read_notebook(path))
+                if faults:
+                    _say(f"{path} is exported, and it is not as it was recorded: {faults[0]}")
         if done:
             temp.replace(args.out)
     except OSError as error:

@@ -79,6 +79,15 @@ def test_files_that_cannot_be_exported_are_named_and_the_others_go_on(tmp_path, 
     assert len(out.read_bytes().splitlines()) == 1
 
 
+def test_an_edited_episode_is_exported_and_that_is_said(tmp_path, capsys):
+    notebook = load(SAMPLES / "done.ipynb")
+    edited = tmp_path / "edited.ipynb"
+    notebook["cells"][4]["source"] = "n = 4"
+    edited.write_text(json.dumps(notebook))
+    assert main(["export", str(edited), "--out", str(tmp_path / "rows.jsonl")]) == 0
+    assert "not as it was recorded: The code of entry 2 is not what ran" in capsys.readouterr().err
+
+
 def test_an_output_file_is_not_touched_when_nothing_could_be_exported(tmp_path, capsys):
     out = tmp_path / "rows.jsonl"
     out.write_text("mine\n")
