@@ -120,11 +120,7 @@ export class Conversation {
     this.status = null;
     this._emit();
     if (this.session.connected) {
-      await this._try(async () => {
-        const reply = await this.session.request<ConfigureReply>({ type: 'configure', model });
-        this._model = null;
-        this.session.update(snapshot => ({ ...snapshot, settings: reply.settings }));
-      });
+      await this._try(() => this._configureModel());
       await this.checkStatus(false);
     }
   }
@@ -143,6 +139,7 @@ export class Conversation {
     this._tasks.push(task);
     const began = await this._during('start', async () => {
       await this.session.ensureLoaded();
+      await this._configureModel();
       if (!this._calledOff) {
         await this.session.request<StartReply>(this._startMessage(task, extra));
       }
@@ -242,11 +239,18 @@ export class Conversation {
     Signal.clearData(this);
   }
 
+  /** Tell the kernel which model was picked, if it does not know yet. */
+  private async _configureModel(): Promise<void> {
+    const model = this._model;
+    if (model !== null) {
+      const reply = await this.session.request<ConfigureReply>({ type: 'configure', model });
+      this._model = null;
+      this.session.update(snapshot => ({ ...snapshot, settings: reply.settings }));
+    }
+  }
+
   private _startMessage(task: string, extra: IStartExtra): Omit<StartMessage, 'v' | 'id'> {
     const options: StartOptions = { approval: this.mode };
-    if (this._model !== null) {
-      options.model = this._model;
-    }
     if (this._settings.maxSteps !== null) {
       options.max_steps = this._settings.maxSteps;
     }

@@ -52,6 +52,11 @@ async function activate(
   });
   place();
   restorer?.add(panel, panel.id);
+  void app.restored.then(() => {
+    if (settings.side === 'right') {
+      place(); // the layout that was restored may be of before this was set
+    }
+  });
   addCommands({ app, tracker, conversations, panel });
   followConversations(app.commands, conversations);
   for (const command of Object.values(CommandIDs)) {
