@@ -121,8 +121,10 @@ class Resident:
         self.names.watch(job.run)
         prelude, humans, known = self.history.prelude(), self.history.humans(), self.history.count
 
-        def kept() -> None:  # the user may have run another cell since
-            self.history.forget(known)
+        def kept() -> None:
+            self.history.forget(known)  # the user may have run another cell since
+            writer = self.session.writer
+            job.run.saved(self.short(str(writer.path)) if writer is not None else None)
 
         job.work = worker().submit(
             self._carry_out(

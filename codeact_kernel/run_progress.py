@@ -103,6 +103,11 @@ class RunProgress:
         with self._lock:
             return dict(self._steps.get(self._at) or _blank(self._at))
 
+    def saved(self, episode: str | None) -> None:
+        """Tell where the episode is, from its first moment on: a kernel may die before its end."""
+        self.update(episode=episode)
+        self._emit("begin", run=self.json())
+
     def set_state(self, state: str) -> None:
         """Say what the agent is doing now."""
         with self._lock:

@@ -57,6 +57,14 @@ def test_states_are_told_in_order_and_sequence_numbers_rise(nb):
     assert len(set(numbers[1:])) == len(numbers) - 1
 
 
+def test_a_page_knows_from_the_beginning_where_the_episode_is(nb):
+    page = Page(nb)
+    ask(page, block("1 + 1"), "Two: 2.")
+    first = next(place for place, event in enumerate(page.events) if event["type"] == "execute")
+    told = [event["run"]["episode"] for event in page.events[:first] if event["type"] == "begin"]
+    assert told[-1] == f"episodes/{nb.episodes()[0].name}"
+
+
 def test_a_failing_cell_is_mended_and_does_not_abort_what_waits_behind_it(nb):
     page = Page(nb)
     run = ask(page, block("1 / 0"), block("print('mended')"), "Done.")

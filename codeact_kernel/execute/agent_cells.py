@@ -217,6 +217,7 @@ class AgentCells:
             try:
                 guard.check()
                 check_names(request.watch, code)
+                guard.check()
                 reply = await execute()
                 failure = self._failure(results)
             except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # between two stretches of it

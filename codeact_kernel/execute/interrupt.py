@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CELL_CODE: ContextVar[bool] = ContextVar("codeact_cell_code", default=False)
 """True in the context of a cell, and so in every task and callback that the cell starts."""
 NEVER_BEGUN = "The cell was stopped before it began; nothing of it ran."
+INSIST_SECONDS = 0.05
 CHASE_SECONDS = 0.15
 """How long a cancellation may wait for the loop before the signal is sent again."""
 
@@ -189,8 +190,11 @@ class SigintGuard:
             self._steps += 1
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if the announced cell, armed by now, was to end before it began."""
-        if self.wanted:
+        """Raise KeyboardInterrupt if the announced cell, armed by now, was to end before its code began.
+
+        Also where a strike has fallen already, and something before the cell's code swallowed it.
+        """
+        if self.wanted or self.struck:
             self.struck = True
             raise KeyboardInterrupt(NEVER_BEGUN)
 
@@ -223,8 +227,19 @@ class SigintGuard:
 
     def _resend(self) -> None:
         with self._lock:
-            if self._installed and self.striker.armed:
-                self._own = True
+            if not self._installed or not self.striker.armed:
+                return
+            self._own = True
+            signal_main_thread()
+        threading.Thread(target=self._insist, name="codeact-insist", daemon=True).start()
+
+    def _insist(self) -> None:
+        """Signal again until the handler has run: a signal right before a system call does not end that call."""
+        while True:
+            time.sleep(INSIST_SECONDS)
+            with self._lock:
+                if not (self._own and self._installed and self.striker.armed):
+                    return
                 signal_main_thread()
 
     def _handle(self, _signum: int, frame: FrameType | None) -> None:

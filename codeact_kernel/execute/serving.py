@@ -155,6 +155,7 @@ class ServingExecutor:
                 with serving.guard.striker.cell(task):
                     serving.guard.check()
                     check_names(self._watch, code)
+                    serving.guard.check()
                     result = await self._run_code(code)
                 count, failure = result.execution_count, result.error_before_exec or result.error_in_exec
                 if failure is None and getattr(self._shell, DISPLAY_FAILED, False):
