@@ -81,6 +81,16 @@
       return run;
     },
     answer: run => runs.get(run),
+    // Restarts the kernel as the menu does; `restarted` says when the front end is through with it.
+    restart: path => {
+      const { sessionContext } = panel(path).context;
+      window.codeactRestarted = false;
+      sessionContext.kernelChanged.connect(() => {
+        window.codeactRestarted = true;
+      });
+      window.jupyterapp.commands.execute('kernelmenu:restart').catch(() => undefined);
+    },
+    restarted: path => window.codeactRestarted && kernelOf(path)?.status === 'idle',
     save: async path => {
       await panel(path).context.save();
     },

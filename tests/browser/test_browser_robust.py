@@ -67,7 +67,6 @@ def test_a_kernel_restarted_during_a_task_is_told_with_the_saved_notebook(pages,
     notebook.restart()
     panel.wait_status("failed")
     expect(panel.part("cause")).to_contain_text("kernel")
-    panel.wait_state("unloaded")
     panel.run.get_by_role("button", name="saved notebook").click()
     (episode,) = notebook.episodes()
     path = str(episode.relative_to(lab.files))
