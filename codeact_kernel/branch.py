@@ -71,15 +71,7 @@ def fork(
         CodeActError: the model or the kernel cannot be had.
     """
     options = options or Options()
-    notebook = loading.load(path, trust=options.trust)
-    planned = plan(notebook, path, without_prelude=options.without_prelude, anyway=options.anyway)
-    if not planned.is_episode:
-        raise EpisodeError(f"{path} is no episode: only an episode can be gone on with.")
-    kept = branch(notebook, step)
-    planned = plan(
-        notebook, path, without_prelude=options.without_prelude, anyway=options.anyway, through=kept.step
-    )
-    planned = replace(planned, kernel=options.kernel or planned.kernel)
+    kept, planned = _kept(path, step, options)
     wanted = _task(kept, task)
     chosen = model or model_of(planned.header) or None
     if chosen is not None and model is None and chosen.startswith("scripted:"):
@@ -96,6 +88,17 @@ def fork(
             if stop.is_set():
                 raise
             stop.set()
+
+
+def _kept(path: Path, step: int | None, options: Options) -> tuple[Branch, Plan]:
+    """Return what of the episode is kept, and the cells that rebuild its state."""
+    notebook = loading.load(path, trust=options.trust)
+    how = {"without_prelude": options.without_prelude, "anyway": options.anyway}
+    if not plan(notebook, path, **how).is_episode:
+        raise EpisodeError(f"{path} is no episode: only an episode can be gone on with.")
+    kept = branch(notebook, step)
+    planned = plan(notebook, path, **how, through=kept.step)
+    return kept, replace(planned, kernel=options.kernel or planned.kernel)
 
 
 def _task(kept: Branch, task: str | None) -> str:

@@ -36,7 +36,7 @@ for name, text in SOURCES.items():
 sys.modules["_codeact_interrupt"].prepare_kernel(SHELL)
 sys.modules["_codeact_side"].literally(SHELL, LITERAL)
 """
-_PRINTS_LATE = re.compile(
+PRINTS_LATE = re.compile(
     r"^\s*[!%]|=\s*[!%]|\b(?:subprocess|os\.\w|system|p?open|[Tt]hread|concurrent|multiprocessing|joblib|n_jobs|ctypes"
     r"|asyncio|await)\b",
     re.MULTILINE,
@@ -145,7 +145,7 @@ class FreshExecutor:
         cell = self._cell = _Cell(OutputReducer())
         async with self._lock:
             started = now()
-            self._prints_late = self._prints_late or bool(_PRINTS_LATE.search(code))
+            self._prints_late = self._prints_late or bool(PRINTS_LATE.search(code))
             if cell.wanted:
                 return Execution(
                     status="interrupted",
