@@ -27,7 +27,7 @@ const STATUS_WORDS: Record<StepStatus, string> = {
   refused: 'refused',
   interrupted: 'stopped',
   timeout: 'timed out',
-  dead: 'kernel died',
+  dead: 'kernel ended',
   'sent-back': 'sent back',
   answer: 'answer'
 };
