@@ -32,10 +32,11 @@ MOST_KEPT = 100_000
 class QuietExecutor(LiveExecutor):
     """Runs cells in the ipykernel of `shell` like LiveExecutor, without showing what they give.
 
-    No stream is flushed and nothing travels, so a cell costs little; those that start processes or threads run as
+    No stream is flushed, nothing travels and nobody looks at the namespace, so a cell costs little; those that start processes or threads run as
     LiveExecutor runs them, and are shown.
     """
 
+    _looks = False
     _late = False
     _running: tuple[Any, Outcome, float] | None = None
 

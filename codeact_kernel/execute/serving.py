@@ -69,6 +69,9 @@ class _Serving:
 class ServingExecutor:
     """The Executor protocol for a shell that is in this process; see LiveExecutor and TerminalExecutor."""
 
+    _looks = True
+    """Whether the namespace is looked at after each cell."""
+
     def __init__(self, shell: Any, *, on_interrupt: Callable[[], None], watch: Watch | None = None) -> None:
         self._shell = shell
         self._watch = watch
@@ -165,7 +168,7 @@ class ServingExecutor:
             struck = serving.guard.struck
             with contextlib.suppress(BaseException), serving.guard.striker.cell(task):
                 notes = changed_names(self._watch)
-                report = look(self._shell, count, failure)
+                report = look(self._shell, count, failure) if self._looks else {}
             serving.capture = None
         return Execution(
             status=status_of(failure, struck=struck, why=outcome.why),
