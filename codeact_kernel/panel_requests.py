@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from codeact_kernel.pages import Page
     from codeact_kernel.resident import Resident
 
-OPTIONS = ("model", "approval", "max_steps")
+SETTINGS = ("model", "approval", "max_steps")
+OPTIONS = (*SETTINGS, "when_closed")
 PULL_FRAME = 0.2
 """Seconds between two `pull` events."""
 UNDO_SECONDS = 20.0
@@ -79,8 +80,8 @@ class Requests:
         resident.names.protect(options.get("protect") or ())
         origin = Origin(page.notebook or notebook_of(resident.shell), None)
         self._notebook.come_first(page)
-        job = resident.begin(task_about(task, about), config, origin, surface="panel", inline=False)
-        job.run.update(task=task)
+        words = task_about(task, about)
+        job = resident.begin(words, config, origin, surface="panel", inline=False, title=task.strip())
         if about.get("error"):
             job.about = (str(about.get("cell_id") or ""), str(about.get("source") or ""))
         resident.submit(job, self._notebook.executor(job, data.get("after") or None))
@@ -140,7 +141,7 @@ class Requests:
     # -- settings and models -----------------------------------------------------------------------------------
     def _configure(self, _page: Page, data: dict[str, Any]) -> dict[str, Any]:
         resident = self._resident
-        changes = {name: data[name] for name in OPTIONS if data.get(name) not in (None, "")}
+        changes = {name: data[name] for name in SETTINGS if data.get(name) not in (None, "")}
         resident.settings.updated(**changes)  # all or nothing
         for name, value in changes.items():
             resident.settings.assign(name, value)

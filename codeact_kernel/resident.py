@@ -74,8 +74,10 @@ class Resident:
         self._tell_settings()
 
     # -- runs --------------------------------------------------------------------------------------------------
-    def begin(self, task: str, config: CodeAct, origin: Origin, *, surface: str, inline: bool) -> Job:
-        """Take the kernel's one place for a task.
+    def begin(
+        self, task: str, config: CodeAct, origin: Origin, *, surface: str, inline: bool, title: str = ""
+    ) -> Job:
+        """Take the kernel's one place for a task; `title` is what people see of a long one.
 
         Raises:
             BusyError: a task is under way; the sentence names whose it is.
@@ -90,7 +92,7 @@ class Resident:
                     f"The agent is at work in this kernel for {current.owner}; wait for it or stop it first."
                 )
             facts = {
-                "task": task,
+                "task": title or task,
                 "notebook": origin.notebook,
                 "cell_id": origin.cell_id,
                 "model": config.model,

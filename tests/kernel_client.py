@@ -83,9 +83,16 @@ class Notebook:
                 texts.append(f"{body['ename']}: {body['evalue']}")
             elif kind == "status" and body["execution_state"] == "idle":
                 break
-        reply = self.client.get_shell_msg(timeout=10)["content"]
+        reply = self._reply(ident)
         reply["seconds_to_stop"] = time.monotonic() - interrupted if interrupted else None
         return reply, "\n".join(texts)
+
+    def _reply(self, ident):
+        """Return the reply to a request; a slow kernel may still answer what was asked while it started."""
+        while True:
+            message = self.client.get_shell_msg(timeout=10)
+            if message["parent_header"].get("msg_id") == ident:
+                return message["content"]
 
     def run_until_death(self, code, *, timeout=60):
         """Run a cell that ends the kernel's process; return when that is gone."""
