@@ -32,8 +32,8 @@ MOST_KEPT = 100_000
 class QuietExecutor(LiveExecutor):
     """Runs cells in the ipykernel of `shell` like LiveExecutor, without showing what they give.
 
-    No stream is flushed, nothing travels and nobody looks at the namespace, so a cell costs little; those that start processes or threads run as
-    LiveExecutor runs them, and are shown.
+    No stream is flushed, nothing travels and nobody looks at the namespace, so a cell costs little. Once one has
+    started processes, threads or tasks, cells run as LiveExecutor runs them, and are shown.
     """
 
     _looks = False
