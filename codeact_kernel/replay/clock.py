@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from time import localtime, strftime
 
 from codeact_kernel.replay.tokens import MONTHS
@@ -19,11 +20,18 @@ _DIGITS = re.compile(r"\d+")
 def can_be_now(text: str, now: float) -> bool:
     """Whether a printed moment may be that of a run at `now` (seconds since the epoch)."""
     try:
-        if _CLOCK.match(text) and len(text) <= 18:
+        if text[2:3] == ":" or text[1:2] == ":":
             return _near_time_of_day(text, now)
+        if text[4:5] in ("-", "/"):  # minutes do not matter; the hour is looked up more often than read
+            return abs(_hour(text[:13]) - now) <= DAY_AND_A_HALF
         return abs(_seconds(text, now) - now) <= DAY_AND_A_HALF
     except (ValueError, OverflowError):
         return False
+
+
+@lru_cache(maxsize=256)
+def _hour(text: str) -> float:
+    return _numbered(text).replace(tzinfo=UTC).timestamp()
 
 
 def _near_time_of_day(text: str, now: float) -> bool:

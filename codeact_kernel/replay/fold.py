@@ -7,8 +7,9 @@ import re
 from codeact_kernel.terminal import render
 
 _UP = re.compile(r"\x1b\[(\d*)A")
-_TRAILING = re.compile(r"[ \t]+$", re.MULTILINE)
 _MARK = re.compile(r"[{}()\[\]'\",:\\\n]")
+MOST_TEXT, MOST_SETS = 300_000, 5_000
+"""Characters and braces of a text in which sets are looked for: this takes some microseconds a bracket or comma."""
 MOST_SET_CHARS = 200_000
 """A set whose repr is longer is left as it is."""
 DEEPEST = 40
@@ -42,7 +43,7 @@ def _rows(text: str) -> list[str]:
 
 def without_trailing_space(text: str) -> str:
     """Return the text without blanks at the ends of its lines, and without empty lines at its end."""
-    return _TRAILING.sub("", text).rstrip("\n")
+    return "\n".join([line.rstrip(" \t") for line in text.split("\n")]).rstrip("\n")
 
 
 def sort_sets(text: str) -> str:
@@ -50,7 +51,7 @@ def sort_sets(text: str) -> str:
 
     Elements that stand on lines of their own are joined with ", ". Linear but for the sorting; innermost first.
     """
-    if "{" not in text or "," not in text:
+    if "{" not in text or "," not in text or len(text) > MOST_TEXT or text.count("{") > MOST_SETS:
         return text
     return _Sets(text).sorted()
 

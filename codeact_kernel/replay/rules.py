@@ -11,25 +11,37 @@ from codeact_kernel.replay import clock, tokens
 from codeact_kernel.replay.fold import sort_sets, without_trailing_space
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from codeact_kernel.replay.user_rules import UserRules
 
+_RULES: list[tuple[str, tokens.Kind]] = [
+    *((token.name, token.kind) for token in (*tokens.MARKED, tokens.KEYED)),
+    *tokens.NUMBER_KINDS.values(),
+    ("duration", "constant"),
+    ("element id", "alias"),
+    ("float", "float"),
+]
+"""Name and kind of each rule; its place is the number of its hole."""
 _HOLE = "\ufdd0"
-_HOLES = [_HOLE + chr(0xF0000 + number) for number in range(len(tokens.TOKENS) + 2)]
-_ELEMENT, _FLOAT = len(tokens.TOKENS), len(tokens.TOKENS) + 1
+_HOLES = [_HOLE + chr(0xF0000 + number) for number in range(len(_RULES))]
 _BY_HOLE = {hole: number for number, hole in enumerate(_HOLES)}
+_KEYED = len(tokens.MARKED)
+_NUMBERS = {group: _KEYED + 1 + number for number, group in enumerate(tokens.NUMBER_KINDS)}
+_ELAPSED, _ELEMENT, _FLOAT = (len(_RULES) - number for number in (3, 2, 1))
 _FIND_HOLE = re.compile(f"{_HOLE}[\U000f0000-\U000fffff]")
-_SPACED_HOLE = re.compile(f" *({_HOLE}[\U000f0000-\U000fffff]) *")
+_SPLIT_HOLE = re.compile(f"({_HOLE}[\U000f0000-\U000fffff])")
 _ELEMENT_ID = re.compile(r"\b(?:id|for|aria-[a-z]{1,20})=[\"']([^\"'<>]{6,200})[\"']")
 _RANDOM_PART = re.compile(r"[A-Za-z]{0,12}(?=[a-f]{0,12}\d)[0-9a-f]{6,64}[A-Za-z]{0,8}(?![0-9A-Za-z])")
 _WORD = re.compile(r"[0-9A-Za-z]{6,}")
-_NAMES = [*(token.name for token in tokens.TOKENS), "element id", "float"]
-_KINDS: list[tokens.Kind] = [*(token.kind for token in tokens.TOKENS), "alias", "float"]
 _Clashes: TypeAlias = Literal["number", "identity", "moment", "memory"]
 REUSED = frozenset({"address", "thread or object number", "process number", "port", "thread or task name"})
 """Aliases whose values a process uses again for other things: they are held against earlier cells only softly."""
 TINY = 2e-14
 """Floats that are both smaller are rounding errors of numbers near one."""
 MANY_DIGITS = 8
+MOST_LISTED, MOST_CLASHES = 100, 100
+"""Of each rule in one text; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,32 +127,70 @@ def blank(text: str, *, markup: bool = False) -> Blanked:
     """Return the text with holes; `markup`: HTML or SVG, whose element ids may be random."""
     values: dict[int, list[str]] = {}
     text = text.replace(_HOLE, "\ufffd")
-    for number, token in enumerate(tokens.TOKENS):
+    for number, token in enumerate(tokens.MARKED):
         if token.applies(text):
-            text = _punched(text, token.pattern, number, values)
+            text = _punched(text, ((number, *match.span("x")) for match in token.pattern.finditer(text)), values)
+    small = text.lower()
+    text = _punched(text, _keyed(text, small), values)
+    text = _punched(text, _numbers(text, small), values)
     if markup:
         text = _elements(text, values)
-    parts = tokens.FLOAT.split(text)
+    parts = tokens.FLOAT.split(text) if "." in text or tokens.EXPONENT.search(text) else ()
     if len(parts) > 1:
         values[_FLOAT] = parts[1::2]
         text = _HOLES[_FLOAT].join(parts[0::2])
     return Blanked(text, values)
 
 
-def _punched(text: str, pattern: re.Pattern[str], number: int, values: dict[int, list[str]]) -> str:
+def _punched(text: str, found: Iterator[tuple[int, int, int]], values: dict[int, list[str]]) -> str:
+    """Return the text with holes; `found` gives rule, start and end of each, in order."""
     pieces: list[str] = []
-    found: list[str] = []
     at = 0
-    for match in pattern.finditer(text):
-        start, end = match.span("x")
-        found.append(text[start:end])
-        pieces += [text[at:start], _HOLES[number]]
+    for rule, start, end in found:
+        values.setdefault(rule, []).append(text[start:end])
+        pieces += [text[at:start], _HOLES[rule]]
         at = end
-    if not found:
+    if not pieces:
         return text
-    values[number] = found
     pieces.append(text[at:])
     return "".join(pieces)
+
+
+def _keyed(text: str, small: str) -> Iterator[tuple[int, int, int]]:
+    """Yield what a name before it makes a duration: the places of the words are found faster than a pattern is."""
+    if len(small) != len(text):
+        small = text
+    spans = set()
+    for word in tokens.KEYED.gate:
+        at = small.find(word)
+        while at >= 0:
+            match = tokens.KEYED.pattern.match(text, at)
+            if match:
+                spans.add(match.span("x"))
+            at = small.find(word, at + 1)
+    return ((_KEYED, *span) for span in sorted(spans))
+
+
+def _numbers(text: str, small: str) -> Iterator[tuple[int, int, int]]:
+    """Yield rule, start and end of what begins with a digit and is more than a number; `small`: in small letters."""
+    words = {group for group, gate in tokens.WORDS.items() if any(word in small for word in gate)}
+    for match in tokens.NUMBERS.finditer(text):
+        group = match.lastgroup
+        assert group is not None
+        start, end = match.span()
+        if group in tokens.BEFORE and not (
+            group in words and tokens.BEFORE[group].search(text, max(0, start - tokens.CONTEXT), start)
+        ):
+            continue
+        if group in ("precise", "clock"):
+            if text.endswith(tokens.DAYS, 0, start) and not text.endswith(tokens.NO_DAYS, 0, start):
+                continue
+            if group == "clock" and group in words and tokens.ELAPSED.search(text, max(0, start - 64), start):
+                yield _ELAPSED, start, end
+                continue
+        if group == "size":
+            end = start + len(match.group().rstrip("BbkKMmGgTtisyet +"))
+        yield _NUMBERS[group], start, end
 
 
 def _elements(text: str, values: dict[int, list[str]]) -> str:
@@ -164,14 +214,20 @@ def _elements(text: str, values: dict[int, list[str]]) -> str:
 
 def tidy(text: str) -> str:
     """Return the text without blanks at line ends, empty last lines and what %timeit says only sometimes."""
-    if tokens.RARELY_PRINTED.search(text):
+    if "The slowest run took" in text:
         text = tokens.RARELY_PRINTED.sub("", text)
     return without_trailing_space(text)
 
 
 def unspaced(blanked: Blanked) -> str:
     """Return the text with one blank around each hole: what is aligned moves with the width of its neighbours."""
-    return _SPACED_HOLE.sub(r" \1 ", blanked.text)
+    pieces = _SPLIT_HOLE.split(blanked.text)
+    last = len(pieces) - 1
+    for place in range(0, len(pieces), 2):
+        piece = pieces[place]
+        piece = piece.lstrip(" ") if place else piece
+        pieces[place] = piece.rstrip(" ") if place < last else piece
+    return " ".join(pieces)
 
 
 def agree(
@@ -181,7 +237,7 @@ def agree(
     removed: dict[tuple[str, str], int] = {}
     clashes: list[Clash] = []
     for hole, before in old.values.items():
-        name, kind = _NAMES[hole], _KINDS[hole]
+        name, kind = _RULES[hole]
         for number, (one, other) in enumerate(zip(before, new.values[hole], strict=True)):
             if kind == "alias":
                 clash: _Clashes | None = None if aliases.pair(name, one, other) else "identity"
@@ -189,8 +245,10 @@ def agree(
                 clash = None if one == other else _clash(kind, one, other, moment, rtol)
             if clash is not None:
                 clashes.append(Clash(clash, one, other, hole, number))
+                if len(clashes) > MOST_CLASHES:
+                    break
             elif one != other:
-                key = (name, f"{one.strip()} -> {other.strip()}")
+                key = (name, f"{one.strip()} -> {other.strip()}" if number < MOST_LISTED else "others")
                 removed[key] = removed.get(key, 0) + 1
     return [Removed(rule, text, count) for (rule, text), count in removed.items()], clashes
 
@@ -252,10 +310,11 @@ def normalise(text: str, aliases: dict[str, dict[str, int]] | None = None, *, ma
 
     def shown(match: re.Match[str]) -> str:
         hole = _BY_HOLE[match.group()]
-        value, name = next(values[hole]), _NAMES[hole]
-        if _KINDS[hole] == "float":
+        value = next(values[hole])
+        name, kind = _RULES[hole]
+        if kind == "float":
             return value
-        if _KINDS[hole] != "alias":
+        if kind != "alias":
             return f"<{name}>"
         known = numbers.setdefault(name, {})
         return f"<{name} {known.setdefault(value, len(known) + 1)}>"

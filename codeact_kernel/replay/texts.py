@@ -82,10 +82,12 @@ def compare_texts(
         return leaf
     if len(one) + len(other) > LARGE:
         one, other = _only_differing(one, other)
-    pair = _aligned(one, other, markup=markup, leaf=leaf, where=where)
-    if pair is None:
-        _tell(where, one, other, markup=markup, leaf=leaf)
+    pair = blank(one, markup=markup), blank(other, markup=markup)
+    aligned = _aligned(one, other, pair, markup=markup, leaf=leaf, where=where)
+    if aligned is None:
+        _tell(where, one, other, pair, leaf)
         return leaf
+    pair = aligned
     removed, clashes = agree(*pair, aliases=aliases, moment=moment, rtol=rtol)
     leaf.removed += removed
     leaf.differences += [_difference(where, clash, pair) for clash in clashes[:MOST_SHOWN]]
@@ -101,11 +103,13 @@ def _only_differing(old: str, new: str) -> tuple[str, str]:
     return "\n".join(one for one, _ in pairs), "\n".join(other for _, other in pairs)
 
 
-def _aligned(old: str, new: str, *, markup: bool, leaf: Leaf, where: str) -> tuple[Blanked, Blanked] | None:
+def _aligned(
+    old: str, new: str, pair: tuple[Blanked, Blanked], *, markup: bool, leaf: Leaf, where: str
+) -> tuple[Blanked, Blanked] | None:
     """Return both with holes where they are equal otherwise; None where they are not."""
-    one, other = blank(old, markup=markup), blank(new, markup=markup)
+    one, other = pair
     if one.text == other.text:
-        return one, other
+        return pair
     if one.values and unspaced(one) == unspaced(other):
         leaf.removed.append(Removed("blanks", f"beside what was taken away in {where}"))
         return one, other
@@ -128,10 +132,10 @@ def _difference(where: str, clash: Clash, pair: tuple[Blanked, Blanked]) -> Diff
     return Difference(at, clash.old, clash.new, clash.kind)
 
 
-def _tell(where: str, old: str, new: str, *, markup: bool, leaf: Leaf) -> None:
+def _tell(where: str, old: str, new: str, pair: tuple[Blanked, Blanked], leaf: Leaf) -> None:
     """Add the lines that differ after the rules, as they were written."""
     before, after = old.split("\n"), new.split("\n")
-    plain = [unspaced(blank(side, markup=markup)).split("\n") for side in (old, new)]
+    plain = [unspaced(side).split("\n") for side in pair]
     if [len(plain[0]), len(plain[1])] != [len(before), len(after)]:
         plain = [before, after]
     if max(len(before), len(after)) > MOST_LINES:

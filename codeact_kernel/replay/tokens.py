@@ -1,7 +1,8 @@
-"""What changes between two honest runs, as patterns: the volatile part of each is the group `x`.
+"""What changes between two honest runs, as patterns.
 
-Patterns must stay linear: no repetition inside a repetition without a bound, and each begins with something rare
-or is tried only where one of its `gate` texts occurs.
+Speed is part of their design, since a text is searched by all of them: MARKED ones are tried only where a rare
+piece of text (their gate) occurs, everything that begins with a digit is one pattern, NUMBERS, and plain floats come
+last. No pattern repeats a repetition without a bound; numbers are taken possessively.
 """
 
 from __future__ import annotations
@@ -17,216 +18,233 @@ lie near the run. memory: within a factor of two. float: equal within the tolera
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One rule: `name` is what a report calls it; `gate`: texts of which one must occur, () for always."""
+    """One rule: `name` is what a report calls it, the group `x` of its pattern what is taken away.
+
+    `gate`: one of these texts must occur, and what `needs` finds.
+    """
 
     name: str
     kind: Kind
     pattern: re.Pattern[str]
-    gate: tuple[str, ...] = ()
+    gate: tuple[str, ...]
+    needs: re.Pattern[str] | None = None
 
     def applies(self, text: str) -> bool:
         """Whether the pattern may occur in a text."""
-        return not self.gate or any(word in text for word in self.gate)
+        return any(word in text for word in self.gate) and (self.needs is None or bool(self.needs.search(text)))
 
 
-MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+def _constant(name: str, pattern: str, *gate: str) -> Token:
+    return Token(name, "constant", re.compile(pattern), gate)
+
+
+def _alias(name: str, pattern: str, *gate: str) -> Token:
+    return Token(name, "alias", re.compile(pattern), gate)
+
+
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
-NUMBER = r"\d+(?:\.\d*)?(?:[eE][-+]?\d+)?"
-SPAN = (
-    r"(?:ns|[uµμ]s|ms|msecs?|nanoseconds?|microseconds?|milliseconds?|s|secs?|seconds?"
-    r"|mins?|minutes?|h|hrs?|hours?)"
-)
-ZONE = r"(?: ?Z\b| ?[+-]\d\d:?\d\d\b| (?:UTC|GMT)\b)?"
-CLOCK = r"\d\d?:\d\d:\d\d(?:[.,]\d{1,9})?"
-UUID = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
-PLAIN_SPEED = r"(?:[cdkm]?m|km|rad|deg|[km]?g|[mc]?l|L|m3|ft|mi|k?mol|N)/"
-"""Quantities per second that are data rather than the pace of a run."""
+_MONTH = f"(?:{'|'.join(MONTHS)})"
+_DAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? )?"
+_ZONE = r"(?: ?Z\b| ?[+-]\d\d:?\d\d\b| (?:UTC|GMT)\b)?"
+_UUID = "-".join(rf"[0-9a-fA-F]{{{size}}}" for size in (8, 4, 4, 4, 12))
 _TEMPORARY = r"(?:/tmp|/var/tmp|/var/folders(?:/[\w+-]{1,40}){1,3}|[Tt]emp)[/\\]"
 _TEMPORARIES = ("/tmp/", "/var/", "emp\\")  # noqa: S108 - names to look for
-FLOAT = re.compile(r"(?<![\w.])([-+]?(?:\d+\.\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?\d+[eE][-+]?\d+)(?!\w|\.\d)")
-
-
-def _token(name: str, kind: Kind, pattern: str, *gate: str, flags: int = 0) -> Token:
-    return Token(name, kind, re.compile(pattern, flags), gate)
-
+_EPHEMERAL = r"(?P<x>3[3-9]\d{3}|[456]\d{4})\b"
 
 PLACES = (
-    _token(
+    _constant(
         "kernel cell path",
-        "constant",
         r"(?P<x>(?:[A-Za-z]:)?(?:[/\\][\w.+~-]{1,80}){0,10}[/\\]ipykernel_\d{1,9}[/\\]\d{1,20}\.py)",
         "ipykernel_",
     ),
-    _token("kernel cell path", "constant", r"<ipython-input-(?P<x>\d{1,9}-[0-9a-f]{6,40})>", "<ipython-input-"),
-    _token("execution count", "constant", r"\bIn ?\[(?P<x>\d{1,9})\]", "In [", "In["),
-    _token(
+    _constant("kernel cell path", r"<ipython-input-(?P<x>\d{1,9}-[0-9a-f]{6,40})>", "<ipython-input-"),
+    _constant("execution count", r"\bIn ?\[(?P<x>\d{1,9})\]", "In [", "In["),
+    _alias("temporary path", _TEMPORARY + r"(?P<x>tmp[a-z0-9_]{8})(?![a-z0-9_])", *_TEMPORARIES),
+    _alias(
         "temporary path",
-        "alias",
-        _TEMPORARY + r"(?P<x>tmp[a-z0-9_]{8})(?![a-z0-9_])",
-        *_TEMPORARIES,
-    ),
-    _token(
-        "temporary path",
-        "alias",
         _TEMPORARY + r"[\w.]{0,40}[-._]?(?P<x>(?=[a-z_]{0,7}\d)[a-z0-9_]{8})(?=[/\\'\"\s)>:,\].]|$)",
         *_TEMPORARIES,
     ),
 )
 IDENTITIES = (
-    _token("uuid", "alias", rf"(?<![0-9A-Za-z])(?P<x>{UUID})(?![0-9A-Za-z])", "-"),
-    _token(
-        "identifier",
+    Token(
+        "uuid",
         "alias",
+        re.compile(rf"(?<![0-9A-Za-z])(?P<x>{_UUID})(?![0-9A-Za-z])"),
+        ("-",),
+        re.compile("-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-"),
+    ),
+    _alias(
+        "identifier",
         r"\b(?:display_id|model_id|comm_id|msg_id|session_id|run_id|trace_id)['\"]?\s{0,2}[=:]\s{0,2}['\"]?"
         r"(?P<x>[0-9a-f]{16,40})\b",
-        "_id",
+        *("play_id", "odel_id", "omm_id", "msg_id", "sion_id", "run_id", "race_id"),
     ),
-    _token("styler id", "alias", r"\bT_(?P<x>[0-9a-f]{5,40})(?![0-9a-zA-Z])", "T_"),
-    _token("address", "alias", r"\bat (?P<x>0x[0-9a-fA-F]{4,16})\b", "at 0x"),
-    _token("address", "alias", r"(?<!\w)(?P<x>0x[0-9a-fA-F]{9,16})\b", "0x"),
-    _token("thread or object number", "alias", r"(?<![\w.])(?P<x>1(?:3[89]|40)\d{12})(?![\w.])", "13", "140"),
-    _token(
-        "thread or task name", "alias", r"\b(?:Thread|Task|Dummy|Process|ForkPoolWorker)-(?P<x>\d{1,9})\b", "-"
+    _alias("styler id", r"\bT_(?P<x>[0-9a-f]{5,40})(?![0-9a-zA-Z])", "T_"),
+    _alias("address", r"\bat (?P<x>0x[0-9a-fA-F]{4,16})\b", "at 0x"),
+    _alias("address", r"0x(?<!\w0x)(?P<x>[0-9a-fA-F]{9,16})\b", "0x"),
+    _alias(
+        "thread or task name",
+        r"\b(?:Thread|Task|Dummy|Process|ForkPoolWorker|ThreadPoolExecutor)-(?P<x>\d{1,9})(?![\d-])",
+        *("Thread-", "Task-", "Dummy-", "Process-", "Worker-", "Executor-"),
     ),
-    _token("thread or task name", "alias", r"\bThreadPoolExecutor-(?P<x>\d{1,9})_", "ThreadPoolExecutor-"),
-    _token(
+    _alias(
         "process number",
-        "alias",
         r"(?i)\b(?:p?pid|process(?:[ _]id)?)\b['\"]?\s{0,2}[=:#]?\s{0,3}(?P<x>\d{2,10})\b",
         *("pid", "PID", "Pid", "rocess", "PROCESS"),
     ),
-    _token(
+    _alias(
         "port",
-        "alias",
-        r"(?:127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\]|::1?)(?::|', )(?P<x>3[3-9]\d{3}|[456]\d{4})\b",
+        r"(?:127\.0\.0\.1|localhost|0\.0\.0\.0|\[::1?\]|::1?)(?::|', )" + _EPHEMERAL,
         *("127.", "localhost", "0.0.", "::"),
     ),
-    _token("port", "alias", r"(?i)\bport['\"]?\s{0,2}[=:]?\s{0,2}(?P<x>3[3-9]\d{3}|[456]\d{4})\b", "ort", "ORT"),
-    _token("file number", "constant", r"\bsocket fd=(?P<x>\d{1,7})\b", "socket fd="),
+    _alias("port", r"(?i)\bport['\"]?\s{0,2}[=:]?\s{0,2}" + _EPHEMERAL, "port", "Port", "PORT"),
+    _constant("file number", r"\bsocket fd=(?P<x>\d{1,7})\b", "socket fd="),
 )
 BARS = (
-    _token("progress bar", "constant", r"\d%\|(?P<x>[^|\n]{0,300})\|", "%|"),
-    _token(
+    _constant("progress bar", r"\d%\|(?P<x>[^|\n]{0,300})\|", "%|"),
+    _constant(
         "pace",
-        "constant",
-        r"\[(?P<x>\d+:\d\d(?::\d\d)?(?:<(?:\d+:\d\d(?::\d\d)?|\?))?, {1,3}(?:\?|[\d.]{1,12}[kMGTP]?) ?"
+        r"\[(?P<x>\d{1,3}:\d\d(?::\d\d)?(?:<(?:\d{1,3}:\d\d(?::\d\d)?|\?))?, {1,3}(?:\?|[\d.]{1,12}[kMGTP]?) ?"
         r"[^\W\d]{0,20}/[^\W\d]{1,20})(?=[\],])",
-        ":",
+        "/",
     ),
-    _token("pace", "constant", r"\[(?P<x>\d+:\d\d(?::\d\d)?<(?:\d+:\d\d(?::\d\d)?|\?))(?=[\],])", "<"),
-    _token("duration", "constant", r"\d% {1,8}(?P<x>-?-?[\d-]{1,3}:[\d-]{2}:[\d-]{2})(?!\d)", "%"),
-    _token(
-        "pace",
-        "constant",
-        rf"(?<![\w.])(?!{NUMBER} ?{PLAIN_SPEED})"
-        rf"(?P<x>(?:{NUMBER}|\?) ?[kMGT]?i?[A-Za-z]{{0,16}}/(?:s|secs?|seconds?))\b",
-        "/s",
-    ),
-    _token(
-        "pace",
-        "constant",
-        rf"(?<![\w.])(?P<x>{NUMBER} ?(?:s|ms|[uµμ]s|ns|min)/[a-z]{{2,12}})\b",
-        "s/",
-        "min/",
-    ),
+    _constant("pace", r"\[(?P<x>\d{1,3}:\d\d(?::\d\d)?<(?:\d{1,3}:\d\d(?::\d\d)?|\?))(?=[\],])", "<"),
+    _constant("duration", r"% {1,8}(?P<x>-?-?[\d-]{1,3}:[\d-]{2}:[\d-]{2})(?!\d)", "% "),
+    _constant("duration", r"\b(?P<x>\d+(?::\d\d)*s) (?=\d+(?:\.\d+)?[mµu]?s/)", "s/step", "s/epoch"),
+    _constant("duration", r"(?m)^ +\d+(?:/\d+)?(?P<x>(?: +\d+\.\d{3}){4})(?= )", "function calls"),
 )
-DURATIONS = (
-    _token("duration", "constant", r"(?<![\w.])(?P<x>\d+(?:\.\d+)? ?(?:ns|[uµμ]s))(?![A-Za-z])", "s"),
-    _token(
-        "duration", "constant", r"(?<![\w.])(?P<x>\d+\.\d+ ?(?:ms|msecs?|milliseconds?))(?![A-Za-z])", "ms", "mill"
-    ),
-    _token(
-        "duration",
-        "constant",
-        r"(?<![\w.])(?P<x>\d+ ?ms)(?=[ ,]{1,2}(?:sys|total|±|per loop)|\)?\s*$| \d| \+- )",
-        "ms",
-        flags=re.MULTILINE,
-    ),
-    _token(
-        "duration",
-        "constant",
-        r"(?<![\w.])(?P<x>(?:\d+ ?h(?:ours?)? ?)?(?:\d+ ?min(?:utes?)? ?)?\d+\.\d+ ?(?:s|secs?|seconds?))\b(?!/)",
-        "s",
-    ),
-    _token("duration", "constant", r"(?<![\w.])(?P<x>\d+ ?min \d+(?:\.\d+)? ?s)\b", "min"),
-    _token(
-        "duration",
-        "constant",
-        rf"(?i)\b(?:took|elapsed|run ?time|wall[ _]?time|cpu[ _]?times?|duration|latency|eta|remaining"
-        rf"|(?:finished|done|completed?|ran|trained|loaded|built|processed|ready) (?:[\w ]{{0,20}} )?in|after"
-        rf"|(?:total|execution|training|fit|processing|query|spent)[ _]times?|user|sys|total:?)\b"
-        rf"[^\n\d]{{0,20}}?(?P<x>{NUMBER} ?{SPAN})\b(?!/)",
-        *("s", "m", "h", "S"),
-    ),
-    _token(
-        "duration",
-        "constant",
-        rf"(?i)\b(?:took|elapsed|run ?time|wall[ _]?time|cpu[ _]?times?|duration|latency|eta|time taken"
-        rf"|(?:total|execution|training|fit|processing|query|spent)[ _]times?)\b"
-        rf"[^\n\d]{{0,20}}?(?P<x>\d+\.\d+(?:e-?\d+)?|{CLOCK}|\d+:\d\d)(?![\d.])",
-        *("e", "E", "took", "ur"),
-    ),
-    _token(
-        "duration",
-        "constant",
-        r"(?i)(?:time|secs?|seconds|elapsed|runtime|duration|latency|per_sec(?:ond)?|throughput)"
-        r"(?:_(?:s|ms|us|ns|sec|secs|seconds))?['\"]?\s{0,4}[=:]\s{0,4}(?P<x>\d+\.\d+(?:e-?\d+)?)(?![\d.])",
-        ":",
-        "=",
-    ),
-    _token("duration", "constant", r"(?<![\d:.,])(?<!days, )(?<!day, )(?P<x>\d+:\d\d:\d\d\.\d{3,9})\b", ":"),
-    _token("duration", "constant", r"\b0 days (?P<x>\d\d:\d\d:\d\d\.\d{3,9})\b", "0 days "),
-    _token("loops", "constant", r"(?P<x>\b\d[\d,]{0,15} loops?)(?= each)", " each"),
-    _token(
-        "duration", "constant", r"(?m)^ +\d+(?:/\d+)?(?P<x>(?: +\d+\.\d{3}){4})(?= )", "cumtime", "function calls"
-    ),
-)
-CLOCKS = (
-    _token(
+MOMENTS = (
+    Token(
         "moment",
         "clock",
-        r"\bdatetime\.(?:datetime|date)\((?P<x>\d{4}(?:, \d{1,6}){2,6})",
-        "datetime.date",
+        re.compile(r"\bdatetime\.(?:datetime|date)\((?P<x>\d{4}(?:, \d{1,6}){2,6})"),
+        ("datetime.date",),
     ),
-    _token(
+    Token(
         "moment",
         "clock",
-        r"(?<![\w.-])(?P<x>\d{4}([-/])\d\d\2\d\d"
-        rf"(?:[T ]{{1,2}}\d\d:\d\d(?::\d\d(?:[.,]\d{{1,9}})?)?{ZONE})?)(?![\w-])",
-        *("-", "/"),
+        re.compile(
+            rf"\b(?P<x>{_DAY}{_MONTH}[a-z]{{0,6}} {{1,2}}\d\d?(?:,? \d{{4}}(?!:))?"
+            rf"(?:,? {{1,2}}\d\d?:\d\d(?::\d\d)?(?: ?[AP]M)?(?: [A-Z]{{2,5}})?(?: \d{{4}})?)?)\b"
+        ),
+        MONTHS,
     ),
-    _token(
+    Token(
         "moment",
         "clock",
-        rf"\b(?P<x>(?:{DAY}[a-z]{{0,6}},? )?{MONTH}[a-z]{{0,6}} {{1,2}}\d\d?(?:,? \d{{4}}(?!:))?"
-        rf"(?:,? {{1,2}}\d\d?:\d\d(?::\d\d)?(?: ?[AP]M)?(?: [A-Z]{{2,5}})?(?: \d{{4}})?)?)\b",
-        *MONTHS,
-    ),
-    _token(
-        "moment",
-        "clock",
-        rf"(?<![\w.])(?P<x>(?:{DAY}[a-z]{{0,6}},? )?\d\d?[ /-]{MONTH}[a-z]{{0,6}}[ /-]\d{{4}}"
-        rf"(?:[:,]? ?\d\d?:\d\d(?::\d\d)?(?: ?[AP]M)?{ZONE})?)(?![\w:])",
-        *MONTHS,
-    ),
-    _token("moment", "clock", r"(?<!\d)(?P<x>20\d{6}(?:[_T-]?\d{6}(?:\.\d{1,6})?)?Z?)(?![\d])", "20"),
-    _token("moment", "clock", r"(?<![\w.])(?P<x>1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?)(?![\w.])", "1"),
-    _token("moment", "clock", rf"(?<![\w:.])(?P<x>{CLOCK}(?: ?[AP]M)?)(?![\w:])", ":"),
-)
-SIZES = (
-    _token(
-        "memory",
-        "memory",
-        r"(?i)\b(?:mem(?:ory)?|rss|vms|heap|maxrss)\b[^\n\d]{0,30}?"
-        r"(?P<x>\d[\d,]{0,20}(?:\.\d+)?) ?\+? ?(?:[kmgt]i?b|bytes|b)\b",
-        *("em", "EM", "rss", "RSS", "vms", "VMS", "eap", "HEAP"),
+        re.compile(
+            rf"(?<![\w.])(?P<x>{_DAY}\d\d?[ /-]{_MONTH}[a-z]{{0,6}}[ /-]\d{{4}}"
+            rf"(?:[:,]? ?\d\d?:\d\d(?::\d\d)?(?: ?[AP]M)?{_ZONE})?)(?![\w:])"
+        ),
+        MONTHS,
     ),
 )
-TOKENS = PLACES + IDENTITIES + BARS + DURATIONS + CLOCKS + SIZES
-"""In the order in which they are tried; floats come last, by themselves."""
+_TIMED = (
+    r"(?:took|elapsed|run[ _]?time|wall[ _]?(?:clock[ _]?)?time|cpu[ _]?times?|duration|latency|eta|time taken"
+    r"|(?:total|execution|exec|training|train|fit|fitting|processing|query|response|inference|spent|load)"
+    r"[ _]?times?)"
+)
+KEYED = Token(
+    "duration",
+    "constant",
+    re.compile(
+        r"(?i)(?:(?:time|secs?|seconds?|elapsed|duration|latency|throughput)"
+        r"(?:_(?:s|ms|us|ns|sec|secs|seconds))?['\"]?\s{0,4}[=:]\s{0,4}"
+        rf"|(?<![^\W_]){_TIMED}\b[^\n\d]{{0,20}}?)(?P<x>\d+\.\d+(?:e-?\d+)?)(?![\d.]|:\d)"
+    ),
+    (
+        *(
+            "time",
+            "sec",
+            "elapsed",
+            "duration",
+            "latency",
+            "throughput",
+            "took",
+            "eta",
+            "run",
+            "wall",
+            "cpu",
+            "total",
+        ),
+        *("exec", "train", "fit", "processing", "query", "response", "inference", "spent", "load"),
+    ),
+)
+"""A float that a name before it makes a duration; it begins with a word of its gate, in letters of either case."""
+MARKED = (*PLACES, *IDENTITIES, *BARS, *MOMENTS)
+
+_SPAN = r"(?:msecs?|milliseconds?|ms|secs?|seconds?|s|mins?|minutes?|hours?|hrs?|h)"
+_N = r"\d*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+"
+_PLAIN_SPEED = r"(?:[cdkm]?m|km|rad|deg|[km]?g|[mc]?l|L|m3|ft|mi|k?mol|N)/"
+"""Quantities per second that are data rather than the pace of a run."""
+NUMBERS = re.compile(
+    # one digit that no letter, digit or point stands before, then what the number may be; the last group tells
+    r"\d(?<![A-Za-z0-9.]\d)(?=\d{7}|[\d.,]{0,40}+(?:[eE]-\d++)?+ ?\+? ?[A-Za-zµμ:/-])(?:"
+    rf"(?P<date>\d{{3}}([-/])\d\d\2\d\d(?:[T ]{{1,2}}\d\d:\d\d(?::\d\d(?:[.,]\d{{1,9}})?)?{_ZONE})?(?![\w-]))"
+    r"|(?P<precise>\d{0,2}:\d\d:\d\d\.\d{3,9}(?![\w:]))"
+    r"|(?P<clock>\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[AP]M)?(?![\w:]))"
+    r"|(?P<minutes>\d?:\d\d(?:\.\d{1,6})?(?![\w:]))"
+    r"|(?P<compact>(?<=2)0\d{6}(?:[_T-]?\d{6}(?:\.\d{1,6})?)?Z?(?!\d))"
+    r"|(?P<epoch>(?<=1)[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?(?!\w|\.\d))"
+    r"|(?P<thread>(?<=1)(?:3[89]|40)\d{12}(?!\w|\.\d))"
+    rf"|(?P<pace>(?!{_N} ?{_PLAIN_SPEED}){_N} ?[kMGT]?i?[A-Za-z]{{0,16}}/(?:seconds?|secs?|s)\b)"
+    rf"|(?P<each>{_N} ?(?:ms|[uµμ]s|ns|s|min)/[a-z]{{2,12}}\b)"
+    r"|(?P<tiny>\d*+(?:\.\d++)?+ ?(?:ns|[uµμ]s)(?![A-Za-z]))"
+    r"|(?P<seconds>\d*+\.\d++(?:e-\d++)?+ ?(?:msecs?|milliseconds?|ms|secs?|seconds?|s)(?![A-Za-z/]))"
+    r"|(?P<compound>\d*+ ?(?:h(?:ours?)?|min(?:utes?)?),? \d++(?:\.\d++)? ?(?:min|s)(?:utes?|ecs?|econds?)?\b)"
+    r"|(?P<loops>[\d,]{0,15} loops?(?= each))"
+    rf"|(?P<span>{_N} ?{_SPAN}(?![A-Za-z/]))"
+    r"|(?P<size>[\d,]{0,20}+(?:\.\d++)?+ ?\+? ?(?:[kKmMgGtT]i?[bB]|bytes|B)\b)"
+    r")"
+)
+NUMBER_KINDS: dict[str, tuple[str, Kind]] = {
+    "date": ("moment", "clock"),
+    "precise": ("duration", "constant"),
+    "clock": ("moment", "clock"),
+    "minutes": ("duration", "constant"),
+    "compact": ("moment", "clock"),
+    "epoch": ("moment", "clock"),
+    "thread": ("thread or object number", "alias"),
+    "pace": ("pace", "constant"),
+    "each": ("pace", "constant"),
+    "tiny": ("duration", "constant"),
+    "seconds": ("duration", "constant"),
+    "compound": ("duration", "constant"),
+    "loops": ("loops", "constant"),
+    "span": ("duration", "constant"),
+    "size": ("memory", "memory"),
+}
+BEFORE: dict[str, re.Pattern[str]] = {
+    "minutes": re.compile(rf"(?i)\b(?:{_TIMED}|time|remaining)\b[^\n\d]{{0,20}}$"),
+    "span": re.compile(
+        rf"(?i)\b(?:{_TIMED}|remaining|after|user|sys|total:?|\+-|waited|slept"
+        r"|(?:finished|done|completed?|ran|trained|loaded|built|processed|ready|executed|passed|failed)"
+        r" (?:[\w ]{0,20} )?in)(?!\w)[^\n\d]{0,20}$"
+    ),
+    "size": re.compile(r"(?i)\b(?:mem(?:ory)?|rss|vms|heap|maxrss)\b[^\n\d]{0,30}$"),
+}
+"""What must stand before a number of that group; without it the number is data."""
+CONTEXT = 64
+"""Characters before a number that are looked at for that."""
+ELAPSED = re.compile(rf"(?i)\b(?:{_TIMED}|remaining)\b[^\n\d]{{0,20}}$")
+"""A clock after these words is a duration rather than a moment."""
+DAYS, NO_DAYS = ("day, ", "days, ", "days "), (" 0 days ", "'0 days ", "(0 days ")
+"""After these, hours and minutes belong to a time span that is data; not so after the others."""
+_TIMING = ("took", "elapsed", "time", "duration", "latency", "eta", "remaining")
+WORDS: dict[str, tuple[str, ...]] = {
+    "minutes": _TIMING,
+    "clock": _TIMING,
+    "span": (*_TIMING, "after", "user", "sys", "total", "+-", "waited", "slept", " in"),
+    "size": ("mem", "rss", "vms", "heap"),
+}
+"""Of each group: one of these must occur somewhere in the text, in small letters."""
+FLOAT = re.compile(
+    r"([-+\d](?<![\w.][-+\d])(?:(?<=\d)|(?=\.?\d))\d*+(?:\.\d*+(?:[eE][-+]?\d++)?+|[eE][-+]?\d++)(?!\w|\.\d))"
+)
+EXPONENT = re.compile(r"\d[eE][-+]?\d")
 RARELY_PRINTED = re.compile(
-    r"(?m)^The slowest run took [\d.]{1,20} times longer than the fastest\. This could mean that an intermediate "
+    r"The slowest run took [\d.]{1,20} times longer than the fastest\. This could mean that an intermediate "
     r"result is being cached\.? *\n?"
 )
 """%timeit says this only when its runs scatter."""
