@@ -42,6 +42,7 @@ PRINTS_LATE = re.compile(
     re.MULTILINE,
 )
 """What may print when its cell has ended: processes, threads, tasks."""
+_SETTLE = "__import__('_codeact_side').settle()"
 _LOOK = "__import__('_codeact_side').look(get_ipython(), vars(__import__('_codeact_probe')), {count}, {failed})"
 
 
@@ -258,13 +259,15 @@ class FreshExecutor:
         if not self._python:
             return {}
         heard = self._heard(cell) if cell is not None else None
+        settle = {"settle": _SETTLE} if self._prints_late else {}
         if not self._look:
-            if self._prints_late:
-                await self._silently("", {}, heard, late)
+            if settle:
+                await self._silently("", settle, heard, late)
             return {}
         try:
             async with asyncio.timeout(GRACE_SECONDS):
-                reply = await self._silently("", {"look": _LOOK.format(count=count, failed=failed)}, heard, late)
+                asked = {**settle, "look": _LOOK.format(count=count, failed=failed)}
+                reply = await self._silently("", asked, heard, late)
             answer = reply["user_expressions"]["look"]["data"]["text/plain"]
             report: dict[str, Any] = json.loads(ast.literal_eval(answer))
         except (TimeoutError, KeyError, ValueError, SyntaxError):

@@ -8,7 +8,10 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import select
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 GUESSES = frozenset(("AutoMagicChecker", "AutocallChecker", "MacroChecker"))
 """IPython's prefilters that read a lone line as another one: `rm -rf x` as `!rm -rf x`, `f x` as `f(x)`."""
+
+
+SETTLE_SECONDS, WATCHER_SECONDS = 0.1, 0.01
 
 
 def take_literally(shell: Any) -> Callable[[], None]:
@@ -47,6 +53,18 @@ def literally(shell: Any, on: bool) -> None:  # noqa: FBT001 - by wire
 
 
 _undo: list[Callable[[], None]] = []
+
+
+def settle() -> None:
+    """Wait until what child processes wrote to file descriptors 1 and 2 has been read by ipykernel's watchers."""
+    pipes = [pipe for stream in (sys.stdout, sys.stderr) if isinstance(pipe := getattr(stream, "_fid", None), int)]
+    if not pipes or os.name == "nt":
+        return
+    deadline = time.monotonic() + SETTLE_SECONDS
+    with contextlib.suppress(OSError, ValueError):
+        while select.select(pipes, [], [], 0)[0] and time.monotonic() < deadline:
+            time.sleep(0.002)
+    time.sleep(WATCHER_SECONDS)  # the watcher has the bytes but may not have written them on yet
 
 
 def look(shell: Any, probe: Any, execution_count: int | None, failed: bool) -> str:  # noqa: FBT001 - by wire
