@@ -220,9 +220,9 @@ def table(found: dict[str, dict[str, float]], text_ms: float, runs: int) -> str:
     lines.append(f"- {_bar('comparison of a text cell of the real notebook, ms', text_ms, 1.0)}")
     lines += [
         "",
-        "On a busy machine absolute times say little, and ratios of single runs vary by a third. What the cells of",
-        "the real notebook compute (its two figures above all) is in every arm, and no replay is faster than that:",
-        "there the bar of the live replay cannot be met, and that against papermill only where the cells do little.",
+        "On a busy machine absolute times say little, and ratios of single runs vary by a third. What the cells",
+        "of the real notebook compute (its two figures above all) is in every arm, and no replay is faster than",
+        "that: there the bar of the live replay cannot be met, and that against papermill only where cells do little.",
     ]
     return "\n".join(lines) + "\n"
 
