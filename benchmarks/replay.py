@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbclient
 import nbformat
-import papermill  # type: ignore[import-untyped]
+import papermill
 from jupyter_client.manager import start_new_kernel
 
 from codeact_kernel.replay import report
@@ -222,7 +222,7 @@ def table(found: dict[str, dict[str, float]], text_ms: float, runs: int) -> str:
         "",
         "On a busy machine absolute times say little, and ratios of single runs vary by a third. What the cells",
         "of the real notebook compute (its two figures above all) is in every arm, and no replay is faster than",
-        "that: there the bar of the live replay cannot be met, and that against papermill only where cells do little.",
+        "that: there the live bar cannot be met, and that against papermill only where the cells do little.",
     ]
     return "\n".join(lines) + "\n"
 

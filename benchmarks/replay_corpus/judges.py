@@ -44,7 +44,6 @@ def same_nbval(recorded: Outputs, new: Outputs) -> bool:
         format_output_compare=lambda *_: None,
     )
     cell.sanitize = lambda text: IPyNbCell.sanitize(cell, text)
-    sides = [
-        coalesce_streams([nbformat.from_dict(copy.deepcopy(one)) for one in side]) for side in (new, recorded)
-    ]
+    copies: Any = [[nbformat.from_dict(copy.deepcopy(one)) for one in side] for side in (new, recorded)]  # type: ignore[no-untyped-call, unused-ignore]
+    sides = [coalesce_streams(side) for side in copies]
     return bool(IPyNbCell.compare_outputs(cell, *sides))
