@@ -97,6 +97,8 @@
       }
       return Number(inner.closest('[data-reach]')?.getAttribute('data-reach') ?? -1);
     },
+    // Whether the focus is in an editor of several lines.
+    editing: () => deepest().matches('textarea, [contenteditable="true"]'),
     // Whether the focused element looks other than when it is not focused.
     outlined: () => {
       const element = deepest();

@@ -17,9 +17,9 @@ OUTSIDE = -2
 NAMELESS = re.compile(rf"^\s*- (?:{ROLES})(?: \[[^\]]*\])*:?\s*$", re.MULTILINE)
 
 
-def problems(root: Locator, start: Locator) -> str:
-    """Return what is wrong below an element, one problem a line; `start` is its first control."""
-    never, unseen = unreachable(root, start)
+def problems(root: Locator) -> str:
+    """Return what is wrong below an element, one problem a line."""
+    never, unseen = unreachable(root)
     found = [f"without a name: {line.strip()}" for line in nameless(root)]
     found += [f"faint: {words}" for words in faint(root)]
     found += [f"not reached with Tab: {words}" for words in never]
@@ -40,15 +40,15 @@ def faint(root: Locator) -> list[str]:
     return list(root.evaluate(f"root => ({SCRIPT}).faint(root)"))
 
 
-def unreachable(root: Locator, start: Locator) -> tuple[list[str], list[str]]:
-    """Press Tab from `start`, the first control; return those never reached, and those whose focus cannot be seen.
+def unreachable(root: Locator) -> tuple[list[str], list[str]]:
+    """Press Tab from the first control on; return those never reached, and those whose focus cannot be seen.
 
-    Escape goes before each Tab: it is how people leave editors that keep Tab for themselves.
+    Escape goes before Tab in editors: it is how people leave those that keep Tab for themselves.
     """
     page = root.page
     controls: list[str] = root.evaluate(f"root => ({SCRIPT}).controls(root)")
     assert controls, "there is no control"
-    start.focus()
+    root.locator("[data-reach='0']").focus()
     page.keyboard.press("Shift+Tab")  # the focus is only shown to people who use the keyboard
     page.keyboard.press("Tab")
     reached: set[int] = set()
@@ -66,7 +66,8 @@ def unreachable(root: Locator, start: Locator) -> tuple[list[str], list[str]]:
         at = look()
         if at == OUTSIDE and reached:
             break
-        page.keyboard.press("Escape")
+        if root.evaluate(f"() => ({SCRIPT}).editing()"):
+            page.keyboard.press("Escape")
         if look() != at:  # what stands between the editor and where Escape goes
             page.keyboard.press("Shift+Tab")
             look()

@@ -34,44 +34,48 @@ SAVE = 'wide.to_csv("shares.csv")'
 ANSWER = "South loses most: 24.6 % of its customers, against 10.8 % in the east. The table is in `shares.csv`."
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_the_panel_is_accessible_and_looks_as_in_the_readme(pages, lab, script, pictures, dark):
-    name = "dark" if dark else "light"
-    notebook, panel = opened(
-        pages,
-        lab,
-        with_model(
-            script(
-                block(SHARE, "I compute the share of lost customers for each region."),
-                block(MENDED, "DataFrames are sorted with `sort_values`."),
-                block(CHART, "Now the chart."),
-                block(SAVE, "I keep the table as a file."),
-                ANSWER,
-            )
-        ),
-        cells=[DATA],
+@pytest.fixture
+def check(pictures):
+    """Return a function that looks for problems of a panel in both themes, and takes pictures if they have a name."""
+
+    def look(panel, name=None):
+        for dark in (True, False):
+            panel.notebook.theme(dark=dark)
+            assert not problems(panel.root)
+            panel.page.mouse.move(700, 5)
+            if name:
+                panel.page.screenshot(path=pictures / f"{name}-{'dark' if dark else 'light'}.png")
+
+    return look
+
+
+def test_the_panel_is_accessible_in_both_themes(pages, lab, script, check):
+    model = script(
+        block(SHARE, "I compute the share of lost customers for each region."),
+        block(MENDED, "DataFrames are sorted with `sort_values`."),
+        block(CHART, "Now the chart."),
+        block(SAVE, "I keep the table as a file."),
+        ANSWER,
     )
+    notebook, panel = opened(pages, lab, with_model(model), cells=[DATA])
     notebook.rerun(notebook.cells()[1]["id"]).wait()
     (notebook.folder / "shares.csv").write_text("an older one\n")
-    notebook.theme(dark=dark)
-    assert not problems(panel.root, panel.part("show-status"))
-    panel.part("mode").select_option("ask-if-risky")
+    check(panel)
     panel.send("Which region loses the largest share of its customers? Draw it and keep the table.")
     panel.wait_question(4)
-    assert not problems(panel.root, panel.part("show-status"))
-    notebook.page.screenshot(path=pictures / f"approval-{name}.png")
+    check(panel, "approval")
     panel.part("approve").click()
     panel.wait_status("done")
-    assert not problems(panel.root, panel.part("show-status"))
-    notebook.page.screenshot(path=pictures / f"panel-{name}.png")
+    check(panel, "panel")
     panel.part("show-history").click()
     expect(panel.part("episode")).to_have_count(1)
-    assert not problems(panel.root, panel.part("show-status"))
+    check(panel)
     panel.part("show-history").click()
     panel.part("show-status").click()
     expect(panel.part("status")).to_be_visible()
-    assert not problems(panel.root, panel.part("show-status"))
-    cells = notebook.page.locator(".jp-codeact-Cell")
-    expect(cells).to_have_count(5)
-    assert [word for at in range(5) for word in faint(cells.nth(at).get_by_test_id("codeact-chip"))] == []
-    notebook.theme(dark=False)
+    check(panel)
+    chips = notebook.page.get_by_test_id("codeact-chip")
+    expect(chips).to_have_count(5)
+    for dark in (True, False):
+        notebook.theme(dark=dark)
+        assert [words for chip in chips.all() for words in faint(chip)] == []

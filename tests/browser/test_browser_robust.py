@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from server import wait_for
 from test_browser_panel import FRAME, PLOT, SLEEP, opened, with_model
 
-WAIT = "import time\nprint('begun', flush=True)\ntime.sleep(4)\nslept = True"
+WAIT = "import time\nprint('begun', flush=True)\ntime.sleep(3)\nslept = True"
 
 
 def begun(panel):
@@ -23,28 +23,17 @@ def test_a_page_reloaded_while_a_cell_runs_shows_the_task_to_its_end(pages, lab,
     notebook, panel = opened(pages, lab, with_model(model))
     panel.send("wait")
     begun(panel)
+    assert WAIT not in [cell.source for cell in notebook.saved().cells]
     notebook.reload()
     panel.open()
     panel.wait_status("done")
     assert panel.steps() == ["ok", "ok"]
+    notebook.wait(lambda: len(panel.cells()) == 2, "the cells are back")
     sources = [cell["source"] for cell in panel.cells()]
     assert sources == [WAIT, "done = 1\ndone"]
     assert text_of(panel.cells()[0]).strip() == "begun"
     assert text_of(panel.cells()[1]) == "1"
     assert notebook.value("(slept, done)") == (True, 1)
-
-
-def test_a_page_reloaded_before_the_cell_was_saved_gets_it_back(pages, lab, script):
-    notebook, panel = opened(pages, lab, with_model(script(block(WAIT, "I wait."), "Waited.")))
-    panel.send("wait")
-    begun(panel)
-    assert WAIT not in [cell.source for cell in notebook.saved().cells]
-    notebook.reload()
-    panel.open()
-    panel.wait_status("done")
-    notebook.wait(lambda: WAIT in [cell["source"] for cell in panel.cells()], "the cell is back")
-    (cell,) = panel.cells()
-    assert text_of(cell).strip() == "begun"
 
 
 def test_a_question_waits_for_a_page_that_reloads(pages, lab, script):
@@ -89,8 +78,6 @@ def test_a_second_page_follows_and_can_stop(pages, lab, script):
     panel.send("sleep")
     for one in (panel, second):
         one.wait_state("executing")
-    asleep = [one for one in (panel, second) if one.cells()]
-    assert asleep
     notebook.wait(
         lambda: any("asleep" in text_of(cell) for one in (panel, second) for cell in one.cells()),
         "the cell sleeps",
@@ -168,7 +155,7 @@ def test_a_task_waits_for_its_page_if_so_set(pages, lab, script):
 
 
 @pytest.mark.parametrize("place", ["based", "gatewayed"])
-def test_the_panel_works_under_a_base_url_and_on_a_gateway(pages, request, place, script):
+def test_panel_and_magic_work_under_a_base_url_and_on_a_gateway(pages, request, place, script):
     server = request.getfixturevalue(place)
     notebook, panel = opened(pages, server, FRAME, with_model(script(block(PLOT, "I draw it."), "Drawn.")))
     assert panel.ask("draw") == "Drawn."
@@ -179,3 +166,11 @@ def test_the_panel_works_under_a_base_url_and_on_a_gateway(pages, request, place
     panel.stop()
     panel.wait_status("interrupted", runs=2)
     assert notebook.value("ended") - panel.clicked <= (0.5 if place == "based" else 1.0)
+    model = script(block(PLOT, "I draw it."), "It rises.")
+    magic = notebook.begin(f"%codeact --inline -m {model} draw again")
+    assert "It rises." in magic.wait()
+    assert "image/png" in mimes(magic.cell)
+    if place == "based":
+        assert "/user/someone/" in notebook.page.url
+    else:
+        assert notebook.value("__import__('os').getcwd()") != str(notebook.folder)
