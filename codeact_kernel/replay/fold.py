@@ -9,7 +9,7 @@ from codeact_kernel.terminal import render
 _UP = re.compile(r"\x1b\[(\d*)A")
 _MARK = re.compile(r"[{}()\[\]'\",:\\\n]")
 MOST_TEXT, MOST_SETS = 300_000, 5_000
-"""Characters and braces of a text in which sets are looked for: this takes some microseconds a bracket or comma."""
+"""Characters and braces of a text in which sets are looked for; it takes microseconds a bracket or comma."""
 MOST_SET_CHARS = 200_000
 """A set whose repr is longer is left as it is."""
 DEEPEST = 40

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
     from codeact_kernel.replay.user_rules import UserRules
 
+_NUMBER_RULES = list(dict.fromkeys(tokens.NUMBER_KINDS.values()))
 _RULES: list[tuple[str, tokens.Kind]] = [
     *((token.name, token.kind) for token in (*tokens.MARKED, tokens.KEYED)),
-    *tokens.NUMBER_KINDS.values(),
-    ("duration", "constant"),
+    *_NUMBER_RULES,
     ("element id", "alias"),
     ("float", "float"),
 ]
@@ -27,8 +27,8 @@ _HOLE = "\ufdd0"
 _HOLES = [_HOLE + chr(0xF0000 + number) for number in range(len(_RULES))]
 _BY_HOLE = {hole: number for number, hole in enumerate(_HOLES)}
 _KEYED = len(tokens.MARKED)
-_NUMBERS = {group: _KEYED + 1 + number for number, group in enumerate(tokens.NUMBER_KINDS)}
-_ELAPSED, _ELEMENT, _FLOAT = (len(_RULES) - number for number in (3, 2, 1))
+_NUMBERS = {group: _KEYED + 1 + _NUMBER_RULES.index(rule) for group, rule in tokens.NUMBER_KINDS.items()}
+_ELAPSED, _ELEMENT, _FLOAT = _NUMBERS["precise"], len(_RULES) - 2, len(_RULES) - 1
 _FIND_HOLE = re.compile(f"{_HOLE}[\U000f0000-\U000fffff]")
 _SPLIT_HOLE = re.compile(f"({_HOLE}[\U000f0000-\U000fffff])")
 _ELEMENT_ID = re.compile(r"\b(?:id|for|aria-[a-z]{1,20})=[\"']([^\"'<>]{6,200})[\"']")
@@ -172,7 +172,7 @@ def _keyed(text: str, small: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _numbers(text: str, small: str) -> Iterator[tuple[int, int, int]]:
-    """Yield rule, start and end of what begins with a digit and is more than a number; `small`: in small letters."""
+    """Yield what begins with a digit and is more than a number; `small` is the text in small letters."""
     words = {group for group, gate in tokens.WORDS.items() if any(word in small for word in gate)}
     for match in tokens.NUMBERS.finditer(text):
         group = match.lastgroup
@@ -189,7 +189,7 @@ def _numbers(text: str, small: str) -> Iterator[tuple[int, int, int]]:
                 yield _ELAPSED, start, end
                 continue
         if group == "size":
-            end = start + len(match.group().rstrip("BbkKMmGgTtisyet +"))
+            end = start + len(match.group().rstrip(tokens.UNIT_LETTERS))
         yield _NUMBERS[group], start, end
 
 

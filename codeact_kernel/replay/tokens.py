@@ -1,8 +1,8 @@
 """What changes between two honest runs, as patterns.
 
 Speed is part of their design, since a text is searched by all of them: MARKED ones are tried only where a rare
-piece of text (their gate) occurs, everything that begins with a digit is one pattern, NUMBERS, and plain floats come
-last. No pattern repeats a repetition without a bound; numbers are taken possessively.
+piece of text (their gate) occurs, everything that begins with a digit is one pattern, NUMBERS, and plain floats
+come last. No pattern repeats a repetition without a bound; numbers are taken possessively.
 """
 
 from __future__ import annotations
@@ -140,8 +140,13 @@ MOMENTS = (
         MONTHS,
     ),
 )
+_GAP = (
+    r"(?:[ _]?(?:time|is|was|of|about|only|approx(?:imately|\.)?|in|\((?:s|ms|secs?|seconds|min|minutes)\))){0,3}"
+    r"[ \t:=~>|'\"]{0,8}"
+)
+"""What may stand between a word such as "elapsed" and its bare number."""
 _TIMED = (
-    r"(?:took|elapsed|run[ _]?time|wall[ _]?(?:clock[ _]?)?time|cpu[ _]?times?|duration|latency|eta|time taken"
+    r"(?<!<)(?:took|elapsed|run[ _]?time|wall[ _]?(?:clock[ _]?)?time|cpu[ _]?times?|duration|latency|eta|time taken"
     r"|(?:total|execution|exec|training|train|fit|fitting|processing|query|response|inference|spent|load)"
     r"[ _]?times?)"
 )
@@ -151,7 +156,8 @@ KEYED = Token(
     re.compile(
         r"(?i)(?:(?:time|secs?|seconds?|elapsed|duration|latency|throughput)"
         r"(?:_(?:s|ms|us|ns|sec|secs|seconds))?['\"]?\s{0,4}[=:]\s{0,4}"
-        rf"|(?<![^\W_]){_TIMED}\b[^\n\d]{{0,20}}?)(?P<x>\d+\.\d+(?:e-?\d+)?)(?![\d.]|:\d)"
+        rf"|(?<![^\W_]){_TIMED}\b{_GAP})(?P<x>\d+\.\d++(?:e-?\d++)?+)"
+        r"(?![\d.]|:\d| ?(?:[num\u00b5\u03bc]?s|secs?|seconds?|min)\b)"
     ),
     (
         *(
@@ -216,18 +222,19 @@ NUMBER_KINDS: dict[str, tuple[str, Kind]] = {
     "size": ("memory", "memory"),
 }
 BEFORE: dict[str, re.Pattern[str]] = {
-    "minutes": re.compile(rf"(?i)\b(?:{_TIMED}|time|remaining)\b[^\n\d]{{0,20}}$"),
+    "minutes": re.compile(rf"(?i)\b(?:{_TIMED}|remaining)\b{_GAP}$"),
     "span": re.compile(
         rf"(?i)\b(?:{_TIMED}|remaining|after|user|sys|total:?|\+-|waited|slept"
         r"|(?:finished|done|completed?|ran|trained|loaded|built|processed|ready|executed|passed|failed)"
-        r" (?:[\w ]{0,20} )?in)(?!\w)[^\n\d]{0,20}$"
+        r" (?:[\w ]{0,20} )?in)(?!\w)[^\n\d,;]{0,20}$"
     ),
-    "size": re.compile(r"(?i)\b(?:mem(?:ory)?|rss|vms|heap|maxrss)\b[^\n\d]{0,30}$"),
+    "size": re.compile(r"(?i)\b(?<!<)(?:mem(?:ory)?|rss|vms|heap|maxrss)\b[^\n\d,;]{0,30}$"),
 }
 """What must stand before a number of that group; without it the number is data."""
+UNIT_LETTERS = "BbkKMmGgTtisyet +"
 CONTEXT = 64
 """Characters before a number that are looked at for that."""
-ELAPSED = re.compile(rf"(?i)\b(?:{_TIMED}|remaining)\b[^\n\d]{{0,20}}$")
+ELAPSED = re.compile(rf"(?i)\b(?:{_TIMED}|remaining)\b{_GAP}$")
 """A clock after these words is a duration rather than a moment."""
 DAYS, NO_DAYS = ("day, ", "days, ", "days "), (" 0 days ", "'0 days ", "(0 days ")
 """After these, hours and minutes belong to a time span that is data; not so after the others."""
