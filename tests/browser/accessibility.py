@@ -62,15 +62,18 @@ def unreachable(root: Locator) -> tuple[list[str], list[str]]:
                 unseen.append(controls[at])
         return at
 
+    def editing() -> bool:
+        return bool(root.evaluate(f"() => ({SCRIPT}).editing()"))
+
     for _ in range(2 * len(controls) + 10):
         at = look()
         if at == OUTSIDE and reached:
             break
-        if root.evaluate(f"() => ({SCRIPT}).editing()"):
+        if editing():
             page.keyboard.press("Escape")
         if look() != at:  # what stands between the editor and where Escape goes
             page.keyboard.press("Shift+Tab")
             look()
-            page.keyboard.press("Tab")
+            page.keyboard.press("Escape" if editing() else "Tab")
         page.keyboard.press("Tab")
     return [words for at, words in enumerate(controls) if at not in reached], unseen

@@ -65,7 +65,6 @@ def test_a_kernel_restarted_during_a_task_is_told_with_the_saved_notebook(pages,
     notebook.call("activate", notebook.path, 0)
     model = script(block("again = 2\nagain"), "Again.")
     notebook.run("%load_ext codeact_kernel\n" + with_model(model))
-    panel.wait_state("idle")
     assert panel.ask("once more", runs=2) == "Again."
     assert notebook.value("again") == 2
 
