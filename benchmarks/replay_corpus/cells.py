@@ -13,11 +13,13 @@ from benchmarks.replay_corpus import (
     honest_progress,
     honest_system,
     honest_values,
+    later,
     unrepeatable,
 )
 
 Kind: TypeAlias = Literal["honest", "unrepeatable", "change"]
-HALVES = ("dev", "heldout")
+HALVES = ("dev", "heldout", "later")
+"""Rules were tuned on "dev" only; "later" are cells written after the rules."""
 SOURCES: dict[Kind, tuple[str, ...]] = {
     "honest": tuple(
         module.CELLS for module in (honest_progress, honest_objects, honest_values, honest_display, honest_system)
@@ -38,14 +40,25 @@ class Cell:
     second: str
 
 
+LATER: dict[Kind, str] = {"honest": later.HONEST, "change": later.CHANGES}
+
+
 def corpus() -> list[Cell]:
     """Return every cell; those at even places of their kind are "dev", the others "heldout"."""
     found: list[Cell] = []
     for kind, texts in SOURCES.items():
-        parts = [part for text in texts for part in text.split("\n### ")[1:]]
-        for place, part in enumerate(parts):
-            name, _, code = part.partition("\n")
-            first, _, second = code.partition("\n---\n")
-            cell = Cell(f"{kind}/{name}", kind, HALVES[place % 2], first.strip(), (second or first).strip())
-            found.append(cell)
+        parts = [part for text in texts for part in _parts(text)]
+        found += [_cell(part, kind, HALVES[place % 2]) for place, part in enumerate(parts)]
+    for kind, text in LATER.items():
+        found += [_cell(part, kind, "later") for part in _parts(text)]
     return found
+
+
+def _parts(text: str) -> list[str]:
+    return text.split("\n### ")[1:]
+
+
+def _cell(part: str, kind: Kind, half: str) -> Cell:
+    name, _, code = part.partition("\n")
+    first, _, second = code.partition("\n---\n")
+    return Cell(f"{kind}/{name}", kind, half, first.strip(), (second or first).strip())

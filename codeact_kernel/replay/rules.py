@@ -182,10 +182,10 @@ def _numbers(text: str, small: str) -> Iterator[tuple[int, int, int]]:
             group in words and tokens.BEFORE[group].search(text, max(0, start - tokens.CONTEXT), start)
         ):
             continue
-        if group in ("precise", "clock"):
+        if group in ("precise", "clock", "minutes"):
             if text.endswith(tokens.DAYS, 0, start) and not text.endswith(tokens.NO_DAYS, 0, start):
                 continue
-            if group == "clock" and group in words and tokens.ELAPSED.search(text, max(0, start - 64), start):
+            if "clock" in words and tokens.ELAPSED.search(text, max(0, start - 64), start):
                 yield _ELAPSED, start, end
                 continue
         if group == "size":

@@ -74,6 +74,13 @@ IDENTITIES = (
         ("-",),
         re.compile("-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-"),
     ),
+    Token(  # uuid4().hex and uuid1().hex; one digest of 64 looks like that
+        "uuid",
+        "alias",
+        re.compile(r"(?<![0-9A-Za-z])(?P<x>[0-9a-f]{12}[14][0-9a-f]{3}[89ab][0-9a-f]{15})(?![0-9A-Za-z])"),
+        ("4", "1"),
+        re.compile(r"[0-9a-f]{32}"),
+    ),
     _alias(
         "identifier",
         r"\b(?:display_id|model_id|comm_id|msg_id|session_id|run_id|trace_id)['\"]?\s{0,2}[=:]\s{0,2}['\"]?"
@@ -99,6 +106,9 @@ IDENTITIES = (
         *("127.", "localhost", "0.0.", "::"),
     ),
     _alias("port", r"(?i)\bport['\"]?\s{0,2}[=:]?\s{0,2}" + _EPHEMERAL, "port", "Port", "PORT"),
+    _alias("element id", r"\bsk-(?:container|estimator)-id-(?P<x>\d{1,6})\b", "-id-"),
+    _constant("file number", r"\bst_(?:ino|dev)=(?P<x>\d{1,20})", "st_ino="),
+    _constant("memory", r"\bincrement: (?P<x>-?\d+\.\d+)(?= [KMG]i?B)", "increment: "),
     _constant("file number", r"\bsocket fd=(?P<x>\d{1,7})\b", "socket fd="),
 )
 BARS = (
@@ -146,7 +156,8 @@ _GAP = (
 )
 """What may stand between a word such as "elapsed" and its bare number."""
 _TIMED = (
-    r"(?<!<)(?:took|elapsed|run[ _]?time|wall[ _]?(?:clock[ _]?)?time|cpu[ _]?times?|duration|latency|eta|time taken"
+    r"(?<!<)(?:took|elapsed|run[ _]?time"
+    r"|wall[ _]?(?:clock[ _]?)?time|cpu[ _]?times?|duration|latency|eta|time taken"
     r"|(?:total|execution|exec|training|train|fit|fitting|processing|query|response|inference|spent|load)"
     r"[ _]?times?)"
 )
@@ -190,10 +201,10 @@ NUMBERS = re.compile(
     rf"(?P<date>\d{{3}}([-/])\d\d\2\d\d(?:[T ]{{1,2}}\d\d:\d\d(?::\d\d(?:[.,]\d{{1,9}})?)?{_ZONE})?(?![\w-]))"
     r"|(?P<precise>\d{0,2}:\d\d:\d\d\.\d{3,9}(?![\w:]))"
     r"|(?P<clock>\d?:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?[AP]M)?(?![\w:]))"
-    r"|(?P<minutes>\d?:\d\d(?:\.\d{1,6})?(?![\w:]))"
+    r"|(?P<minutes>\d?:\d\d(?:\.\d{1,6})?(?: ?[AP]M)?(?![\w:]))"
     r"|(?P<compact>(?<=2)0\d{6}(?:[_T-]?\d{6}(?:\.\d{1,6})?)?Z?(?!\d))"
     r"|(?P<epoch>(?<=1)[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?(?!\w|\.\d))"
-    r"|(?P<thread>(?<=1)(?:3[89]|40)\d{12}(?!\w|\.\d))"
+    r"|(?P<thread>(?:(?<=1)(?:3[89]|40)\d{12}|(?<=9)[345]\d{12})(?!\w|\.\d))"
     rf"|(?P<pace>(?!{_N} ?{_PLAIN_SPEED}){_N} ?[kMGT]?i?[A-Za-z]{{0,16}}/(?:seconds?|secs?|s)\b)"
     rf"|(?P<each>{_N} ?(?:ms|[uµμ]s|ns|s|min)/[a-z]{{2,12}}\b)"
     r"|(?P<tiny>\d*+(?:\.\d++)?+ ?(?:ns|[uµμ]s)(?![A-Za-z]))"
@@ -208,7 +219,7 @@ NUMBER_KINDS: dict[str, tuple[str, Kind]] = {
     "date": ("moment", "clock"),
     "precise": ("duration", "constant"),
     "clock": ("moment", "clock"),
-    "minutes": ("duration", "constant"),
+    "minutes": ("moment", "clock"),
     "compact": ("moment", "clock"),
     "epoch": ("moment", "clock"),
     "thread": ("thread or object number", "alias"),
@@ -222,7 +233,6 @@ NUMBER_KINDS: dict[str, tuple[str, Kind]] = {
     "size": ("memory", "memory"),
 }
 BEFORE: dict[str, re.Pattern[str]] = {
-    "minutes": re.compile(rf"(?i)\b(?:{_TIMED}|remaining)\b{_GAP}$"),
     "span": re.compile(
         rf"(?i)\b(?:{_TIMED}|remaining|after|user|sys|total:?|\+-|waited|slept"
         r"|(?:finished|done|completed?|ran|trained|loaded|built|processed|ready|executed|passed|failed)"
@@ -240,7 +250,6 @@ DAYS, NO_DAYS = ("day, ", "days, ", "days "), (" 0 days ", "'0 days ", "(0 days 
 """After these, hours and minutes belong to a time span that is data; not so after the others."""
 _TIMING = ("took", "elapsed", "time", "duration", "latency", "eta", "remaining")
 WORDS: dict[str, tuple[str, ...]] = {
-    "minutes": _TIMING,
     "clock": _TIMING,
     "span": (*_TIMING, "after", "user", "sys", "total", "+-", "waited", "slept", " in"),
     "size": ("mem", "rss", "vms", "heap"),
