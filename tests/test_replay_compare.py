@@ -65,10 +65,10 @@ OUTPUT = st.one_of(
     st.builds(stream, st.lists(TEXT, max_size=3)),
     st.builds(error, st.sampled_from(["ValueError", "KeyError"]), TEXT),
     st.builds(
-        lambda data: rich(data),
+        rich,
         st.dictionaries(st.sampled_from(["text/plain", "text/html", "image/png"]), TEXT, max_size=3),
     ),
-    st.builds(lambda value: rich({"application/json": value}), JSON_VALUE),
+    JSON_VALUE.map(lambda value: rich({"application/json": value})),
     st.builds(lambda value: rich({WIDGET: {"model_id": value}}, "execute_result", execution_count=1), TEXT),
 )
 OUTPUTS = st.lists(OUTPUT, max_size=4)

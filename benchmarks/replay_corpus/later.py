@@ -133,7 +133,7 @@ import sys, time
 t = time.time()
 for mb in range(0, 11, 2):
     time.sleep(0.02)
-    sys.stdout.write(f"\rDownloading: {mb:.1f}/10.0 MB ({mb / (time.time() - t):.1f} MB/s, {time.time() - t:.1f}s)")
+    sys.stdout.write(f"\rDownloading: {mb:.1f}/10.0 MB ({mb / (time.time() - t):.1f} MB/s {time.time() - t:.1f}s)")
 print()
 ### epochs_like
 import time

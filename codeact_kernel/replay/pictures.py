@@ -13,7 +13,7 @@ MEAN = 2.0
 """Mean difference of a channel, of 255, that is let pass."""
 BLOCK = 8
 """Pixels of the side of a block; a change within a few blocks is visible and yet vanishes in the mean."""
-BLOCK_MEAN = 24.0
+BLOCK_MEAN = 8.0
 """Mean difference of a channel, of 255, that one block may have."""
 MOST_PIXELS = 50_000_000
 

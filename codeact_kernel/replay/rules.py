@@ -33,6 +33,7 @@ _FIND_HOLE = re.compile(f"{_HOLE}[\U000f0000-\U000fffff]")
 _SPLIT_HOLE = re.compile(f"({_HOLE}[\U000f0000-\U000fffff])")
 _ELEMENT_ID = re.compile(r"\b(?:id|for|aria-[a-z]{1,20})=[\"']([^\"'<>]{6,200})[\"']")
 _RANDOM_PART = re.compile(r"[A-Za-z]{0,12}(?=[a-f]{0,12}\d)[0-9a-f]{6,64}[A-Za-z]{0,8}(?![0-9A-Za-z])")
+_LOOKS_RANDOM = re.compile(r"[\d_]")
 _WORD = re.compile(r"[0-9A-Za-z]{6,}")
 _Clashes: TypeAlias = Literal["number", "identity", "moment", "memory"]
 REUSED = frozenset({"address", "thread or object number", "process number", "port", "thread or task name"})
@@ -239,8 +240,11 @@ def agree(
     for hole, before in old.values.items():
         name, kind = _RULES[hole]
         for number, (one, other) in enumerate(zip(before, new.values[hole], strict=True)):
-            if kind == "alias":
-                clash: _Clashes | None = None if aliases.pair(name, one, other) else "identity"
+            clash: _Clashes | None
+            if kind == "temporary" and one != other and not _LOOKS_RANDOM.search(f"{one} {other}"):
+                clash = "identity"
+            elif kind in ("alias", "temporary"):
+                clash = None if aliases.pair(name, one, other) else "identity"
             else:
                 clash = None if one == other else _clash(kind, one, other, moment, rtol)
             if clash is not None:
@@ -314,7 +318,7 @@ def normalise(text: str, aliases: dict[str, dict[str, int]] | None = None, *, ma
         name, kind = _RULES[hole]
         if kind == "float":
             return value
-        if kind != "alias":
+        if kind not in ("alias", "temporary"):
             return f"<{name}>"
         known = numbers.setdefault(name, {})
         return f"<{name} {known.setdefault(value, len(known) + 1)}>"

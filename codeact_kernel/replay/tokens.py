@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["constant", "alias", "clock", "memory", "float"]
-"""constant: any value will do. alias: the same value must stand for the same value. clock: a moment, which must
-lie near the run. memory: within a factor of two. float: equal within the tolerance."""
+Kind: TypeAlias = Literal["constant", "alias", "temporary", "clock", "memory", "float"]
+"""constant: any value will do. alias: the same value must stand for the same value. temporary: an alias, and of
+two that differ one must look random. clock: a moment, which must lie near the run. memory: within a factor of
+two. float: equal within the tolerance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,11 @@ PLACES = (
     _constant("kernel cell path", r"<ipython-input-(?P<x>\d{1,9}-[0-9a-f]{6,40})>", "<ipython-input-"),
     _constant("execution count", r"\bIn ?\[(?P<x>\d{1,9})\]", "In [", "In["),
     _alias("temporary path", _TEMPORARY + r"(?P<x>tmp[a-z0-9_]{8})(?![a-z0-9_])", *_TEMPORARIES),
-    _alias(
-        "temporary path",
-        _TEMPORARY + r"[\w.]{0,40}[-._]?(?P<x>(?=[a-z_]{0,7}\d)[a-z0-9_]{8})(?=[/\\'\"\s)>:,\].]|$)",
-        *_TEMPORARIES,
+    Token(
+        "temporary name",
+        "temporary",
+        re.compile(_TEMPORARY + r"(?:[\w.-]{0,40}?[-._])?(?P<x>(?=\d*[a-z_])[a-z0-9_]{8})(?=[/\\'\"\s)>:,\].]|$)"),
+        _TEMPORARIES,
     ),
 )
 IDENTITIES = (
@@ -106,6 +108,11 @@ IDENTITIES = (
         *("127.", "localhost", "0.0.", "::"),
     ),
     _alias("port", r"(?i)\bport['\"]?\s{0,2}[=:]?\s{0,2}" + _EPHEMERAL, "port", "Port", "PORT"),
+    _alias(
+        "process number",
+        r"(?i)\b(?:worker|proc|process|pool|child)[-_](?P<x>\d{3,8})\b",
+        *("worker", "Worker", "proc", "Proc", "pool", "Pool", "child"),
+    ),
     _alias("element id", r"\bsk-(?:container|estimator)-id-(?P<x>\d{1,6})\b", "-id-"),
     _constant("file number", r"\bst_(?:ino|dev)=(?P<x>\d{1,20})", "st_ino="),
     _constant("memory", r"\bincrement: (?P<x>-?\d+\.\d+)(?= [KMG]i?B)", "increment: "),
@@ -192,7 +199,7 @@ KEYED = Token(
 MARKED = (*PLACES, *IDENTITIES, *BARS, *MOMENTS)
 
 _SPAN = r"(?:msecs?|milliseconds?|ms|secs?|seconds?|s|mins?|minutes?|hours?|hrs?|h)"
-_N = r"\d*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+"
+_N = r"\d*+(?:,\d{3})*+(?:\.\d++)?+(?:[eE][-+]?\d++)?+"
 _PLAIN_SPEED = r"(?:[cdkm]?m|km|rad|deg|[km]?g|[mc]?l|L|m3|ft|mi|k?mol|N)/"
 """Quantities per second that are data rather than the pace of a run."""
 NUMBERS = re.compile(
@@ -208,8 +215,11 @@ NUMBERS = re.compile(
     rf"|(?P<pace>(?!{_N} ?{_PLAIN_SPEED}){_N} ?[kMGT]?i?[A-Za-z]{{0,16}}/(?:seconds?|secs?|s)\b)"
     rf"|(?P<each>{_N} ?(?:ms|[uµμ]s|ns|s|min)/[a-z]{{2,12}}\b)"
     r"|(?P<tiny>\d*+(?:\.\d++)?+ ?(?:ns|[uµμ]s)(?![A-Za-z]))"
-    r"|(?P<seconds>\d*+\.\d++(?:e-\d++)?+ ?(?:msecs?|milliseconds?|ms|secs?|seconds?|s)(?![A-Za-z/]))"
-    r"|(?P<compound>\d*+ ?(?:h(?:ours?)?|min(?:utes?)?),? \d++(?:\.\d++)? ?(?:min|s)(?:utes?|ecs?|econds?)?\b)"
+    r"|(?P<loop>\d*+(?:\.\d++)?+ ?(?:ms|s|min)(?= (?:±|\+-|per loop)))"
+    r"|(?P<seconds>\d*+\.\d++(?:e-\d++)?+ ?(?:(?:CPU|cpu|wall|real) )?"
+    r"(?:msecs?|milliseconds?|ms|secs?|seconds?|s)(?![A-Za-z/]))"
+    r"|(?P<compound>\d*+(?:h \d++min \d++|min \d++(?:\.\d++)?)s\b)"
+    r"|(?P<spans>\d*+ ?(?:h(?:ours?)?|min(?:utes?)?),? \d++(?:\.\d++)? ?(?:min|s)(?:utes?|ecs?|econds?)?\b)"
     r"|(?P<loops>[\d,]{0,15} loops?(?= each))"
     rf"|(?P<span>{_N} ?{_SPAN}(?![A-Za-z/]))"
     r"|(?P<size>[\d,]{0,20}+(?:\.\d++)?+ ?\+? ?(?:[kKmMgGtT]i?[bB]|bytes|B)\b)"
@@ -226,18 +236,22 @@ NUMBER_KINDS: dict[str, tuple[str, Kind]] = {
     "pace": ("pace", "constant"),
     "each": ("pace", "constant"),
     "tiny": ("duration", "constant"),
+    "loop": ("duration", "constant"),
     "seconds": ("duration", "constant"),
     "compound": ("duration", "constant"),
+    "spans": ("duration", "constant"),
     "loops": ("loops", "constant"),
     "span": ("duration", "constant"),
     "size": ("memory", "memory"),
 }
+_SPAN_BEFORE = re.compile(
+    rf"(?i)\b(?:{_TIMED}|remaining|after|user|sys|, total|\+-|waited|slept"
+    r"|(?:finished|done|completed?|ran|trained|loaded|built|processed|ready|executed|passed|failed)"
+    r" (?:[\w ]{0,20} )?in)(?!\w)[^\n\d,;]{0,20}$"
+)
 BEFORE: dict[str, re.Pattern[str]] = {
-    "span": re.compile(
-        rf"(?i)\b(?:{_TIMED}|remaining|after|user|sys|total:?|\+-|waited|slept"
-        r"|(?:finished|done|completed?|ran|trained|loaded|built|processed|ready|executed|passed|failed)"
-        r" (?:[\w ]{0,20} )?in)(?!\w)[^\n\d,;]{0,20}$"
-    ),
+    "span": _SPAN_BEFORE,
+    "spans": _SPAN_BEFORE,
     "size": re.compile(r"(?i)\b(?<!<)(?:mem(?:ory)?|rss|vms|heap|maxrss)\b[^\n\d,;]{0,30}$"),
 }
 """What must stand before a number of that group; without it the number is data."""
@@ -249,9 +263,11 @@ ELAPSED = re.compile(rf"(?i)\b(?:{_TIMED}|remaining)\b{_GAP}$")
 DAYS, NO_DAYS = ("day, ", "days, ", "days "), (" 0 days ", "'0 days ", "(0 days ")
 """After these, hours and minutes belong to a time span that is data; not so after the others."""
 _TIMING = ("took", "elapsed", "time", "duration", "latency", "eta", "remaining")
+_SPAN_WORDS = (*_TIMING, "after", "user", "sys", "total", "+-", "waited", "slept", " in")
 WORDS: dict[str, tuple[str, ...]] = {
     "clock": _TIMING,
-    "span": (*_TIMING, "after", "user", "sys", "total", "+-", "waited", "slept", " in"),
+    "span": _SPAN_WORDS,
+    "spans": _SPAN_WORDS,
     "size": ("mem", "rss", "vms", "heap"),
 }
 """Of each group: one of these must occur somewhere in the text, in small letters."""
