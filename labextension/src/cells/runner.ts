@@ -19,6 +19,7 @@ import {
   siblings
 } from './notebook';
 import { cellIds, insertionIndex } from './place';
+import { hasLongTraceback } from './traceback';
 
 /** How often a cell is sent again that was aborted because a cell before it failed. */
 const MAX_RETRIES = 3;
@@ -178,6 +179,9 @@ export class CellRunner {
         );
         return { status: 'aborted', execution_count: null };
       }
+      if (status === 'error') {
+        shorten(cell);
+      }
       if (status !== 'aborted') {
         return { status, execution_count: cell.model?.executionCount ?? null };
       }
@@ -220,6 +224,14 @@ async function execute(
   // Kernels say `aborted` where the protocol's types know `abort`.
   const status = reply.content.status as string;
   return status === 'ok' || status === 'error' ? status : 'aborted';
+}
+
+/** Have a long traceback scroll in its cell, so that the notebook stays readable. Not part of the user's undo. */
+function shorten(cell: CodeCell): void {
+  if (!cell.isDisposed && hasLongTraceback(cell.model.outputs.toJSON())) {
+    cell.outputsScrolled = true;
+    cell.model.sharedModel.transact(() => cell.saveScrolledState(), false);
+  }
 }
 
 /** What a cell that has run before says of itself. */
