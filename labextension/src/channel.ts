@@ -8,11 +8,15 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import { closeLost, emptySnapshot, reduce, type Snapshot } from './model';
+import { closeLost, type IKnown, NOTHING, reduce, type Snapshot } from './model';
 import type { FrontEndMessage, HelloEvent, KernelEvent, ReplyMessage } from './protocol';
 import { COMM_TARGET, findWay, Wire } from './wire';
 
 const REQUEST_TIMEOUT_MS = 10_000;
+
+/** How long a kernel that is idle may leave a comm unanswered, and how often one is opened then. */
+const GREETING_MS = 4_000;
+const GREETINGS = 2;
 
 /** Omit over each member of a union. */
 type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
@@ -28,14 +32,6 @@ interface IPending {
   reject: (reason: Error) => void;
   timer: number;
 }
-
-/** What a channel knew when it ended, and of which kernel process. */
-export interface IKnown {
-  snapshot: Snapshot;
-  boot: string | null;
-}
-
-export const NOTHING: IKnown = { snapshot: emptySnapshot(), boot: null };
 
 export class KernelChannel implements IDisposable {
   /** `former`: what was known before, of another kernel perhaps. */
@@ -65,6 +61,11 @@ export class KernelChannel implements IDisposable {
   /** The kernel process that we talk to, or null before it said. */
   get boot(): string | null {
     return this._boot;
+  }
+
+  /** Whether the kernel's process is being exchanged for another. */
+  get restarting(): boolean {
+    return this._restart !== null;
   }
 
   get snapshot(): Snapshot {
@@ -114,16 +115,32 @@ export class KernelChannel implements IDisposable {
    * With `aside`, a kernel that is busy is not waited for.
    */
   async open(aside = false): Promise<void> {
-    this._opening ??= this._open(aside).finally(() => {
-      this._opening = null;
-    });
+    if (this._opening === null) {
+      this._greetings = 0;
+      this._begin(aside);
+    }
     await this._opening;
+  }
+
+  /** Open a comm for an agent that is there now: one that was opened before it came gets no answer. */
+  async reopen(): Promise<void> {
+    if (this._opening === null && !this._connected) {
+      this._drop();
+    }
+    await this.open();
+  }
+
+  /** The notebook says that a restart is over. `kernel`: its own connection, which may not be the one we use. */
+  restarted(kernel: Kernel.IKernelConnection): void {
+    if (kernel !== this._kernel) {
+      this._onRestart(); // other connections do not hear of it
+    }
+    this._onBack();
   }
 
   /** Close the comm: the page goes away. */
   leave(): void {
-    this._wire?.close();
-    this._wire = null;
+    this._drop();
     this._connected = false;
   }
 
@@ -158,30 +175,48 @@ export class KernelChannel implements IDisposable {
       return;
     }
     this._isDisposed = true;
+    window.clearTimeout(this._watch);
     this._rejectAll('The notebook was closed.');
     Signal.disconnectReceiver(this);
     this.leave();
     Signal.clearData(this);
   }
 
+  private _begin(aside: boolean): void {
+    const opening = this._open(aside).finally(() => {
+      if (this._opening === opening) {
+        this._opening = null;
+      }
+    });
+    this._opening = opening;
+  }
+
   private async _open(aside: boolean): Promise<void> {
     if (this.hasComm || this._isDisposed || this._kernel.isDisposed) {
       return;
     }
+    const process = this._process;
     this._setConnecting(true);
     try {
       const subshell = await findWay(this._kernel, aside);
-      if (!this.hasComm && !this._isDisposed && !this._kernel.isDisposed) {
+      if (process === this._process && !this._isDisposed && !this._kernel.isDisposed) {
         await this._greet(this._take(this._kernel.createComm(COMM_TARGET), subshell));
       }
     } catch (reason) {
-      this._setConnecting(false);
+      if (process === this._process) {
+        this._setConnecting(false);
+      }
       console.warn('The kernel takes no comm of CodeAct.', reason);
     }
   }
 
-  private _take(comm: Kernel.IComm, subshell: string | null): Wire {
+  private _drop(): void {
     this._wire?.close();
+    this._wire = null;
+  }
+
+  private _take(comm: Kernel.IComm, subshell: string | null): Wire {
+    this._drop();
     const wire = new Wire(this._kernel, comm, subshell, {
       onMessage: (from, message) => {
         if (this._wire === from) {
@@ -201,10 +236,37 @@ export class KernelChannel implements IDisposable {
   /** Open the comm and have hello said, past the kernel's main shell if it can be. */
   private async _greet(wire: Wire): Promise<void> {
     await wire.ready();
-    if (this._wire === wire && wire.isOpen) {
-      wire.open();
-      this._opened.emit();
+    if (this._wire !== wire) {
+      return;
     }
+    if (!wire.isOpen) {
+      this._onClosed('The connection to the agent was closed.');
+      return;
+    }
+    wire.open();
+    this._opened.emit();
+    this._await(wire);
+  }
+
+  /** An answer may be lost while a kernel comes up: ask again, and in the end take it for a kernel without agent. */
+  private _await(wire: Wire): void {
+    window.clearTimeout(this._watch);
+    this._watch = window.setTimeout(() => {
+      if (this._wire !== wire || this._connected) {
+        return;
+      }
+      if (this._kernel.status !== 'idle') {
+        this._await(wire); // it may be at something that it must end first
+        return;
+      }
+      this._drop();
+      this._greetings += 1;
+      if (this._greetings < GREETINGS) {
+        this._begin(false);
+      } else {
+        this._onClosed('The kernel did not answer.');
+      }
+    }, GREETING_MS);
   }
 
   private _onMessage(message: KernelEvent | ReplyMessage): void {
@@ -258,18 +320,34 @@ export class KernelChannel implements IDisposable {
 
   private _onStatus(_: Kernel.IKernelConnection, status: Kernel.Status): void {
     if (['restarting', 'autorestarting', 'dead', 'terminating'].includes(status)) {
-      this._restarted = true;
-      this._lastSeq = 0;
-      this._snapshot = closeLost(this._snapshot);
-      this._onClosed('The kernel was restarted.');
-    } else if (this._restarted && (status === 'idle' || status === 'busy')) {
-      this._restarted = false;
-      void this.open();
+      this._restart = 'ending';
+      this._onRestart();
+    } else if (this._restart === 'beginning' && (status === 'idle' || status === 'busy')) {
+      this._onBack();
     }
   }
 
+  private _onBack(): void {
+    this._restart = null;
+    this._changed.emit();
+    void this.open();
+  }
+
+  private _onRestart(): void {
+    this._process += 1;
+    this._opening = null;
+    this._lastSeq = 0;
+    this._snapshot = closeLost(this._snapshot);
+    this._onClosed('The kernel was restarted.');
+  }
+
   private _onConnectionStatus(_: unknown, status: Kernel.ConnectionStatus): void {
-    if (status === 'connected' && this.hasComm && !this._restarted) {
+    if (status !== 'connected') {
+      return;
+    }
+    if (this._restart !== null) {
+      this._restart = 'beginning'; // Jupyter connects anew when the old process is gone
+    } else if (this.hasComm) {
       this._opened.emit(); // say hello again: events may be missing
     }
   }
@@ -311,6 +389,11 @@ export class KernelChannel implements IDisposable {
   private _lastSeq = 0;
   private readonly _former: IKnown;
   private _snapshot: Snapshot;
-  private _restarted = false;
+  /** A process that ends may still say that it is idle; only then comes the one that begins. */
+  private _restart: 'ending' | 'beginning' | null = null;
+  /** Counts the processes of the kernel. */
+  private _process = 0;
+  private _greetings = 0;
+  private _watch = 0;
   private _isDisposed = false;
 }

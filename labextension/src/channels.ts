@@ -3,7 +3,8 @@
  */
 import type { Kernel } from '@jupyterlab/services';
 
-import { type IKnown, KernelChannel } from './channel';
+import { KernelChannel } from './channel';
+import type { IKnown } from './model';
 import { COMM_TARGET } from './wire';
 
 /** Comms that kernels open to front ends; a connection that does not know them would close them. */

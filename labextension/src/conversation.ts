@@ -83,6 +83,11 @@ export class Conversation {
     return this._changed;
   }
 
+  /** The kernel process that last said who it is. */
+  get boot(): string | null {
+    return this._boot;
+  }
+
   /** Whether a run is on or about to begin. */
   get busy(): boolean {
     return this.pending.has('start') || activeRun(this.session.snapshot) !== null;
@@ -283,8 +288,9 @@ export class Conversation {
   }
 
   private _onSessionChanged(): void {
-    if (this.session.boot !== this._boot) {
-      this._boot = this.session.boot;
+    const { boot } = this.session;
+    if (boot !== null && boot !== this._boot) {
+      this._boot = boot;
       this.status = null;
       this.undone = null;
       this.episodes = null;

@@ -26,6 +26,12 @@ export interface Snapshot extends WireSnapshot {
   proposals: Record<string, ProposalEvent>;
 }
 
+/** What was known of a kernel when its channel ended, and of which of its processes. */
+export interface IKnown {
+  snapshot: Snapshot;
+  boot: string | null;
+}
+
 export const LOST_CAUSE = 'The kernel ended while this task ran.';
 
 const MAX_PAST = 20;
@@ -46,6 +52,8 @@ export function emptySnapshot(): Snapshot {
     proposals: {}
   };
 }
+
+export const NOTHING: IKnown = { snapshot: emptySnapshot(), boot: null };
 
 /**
  * Apply one event.

@@ -7,14 +7,21 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import { type KernelChannel, NOTHING, type Notification, type Request } from './channel';
+import type { KernelChannel, Notification, Request } from './channel';
 import type { ChannelPool } from './channels';
-import type { Snapshot } from './model';
+import { NOTHING, type Snapshot } from './model';
 import type { KernelEvent, ReplyMessage } from './protocol';
 import { clientOf, knewKernel, remember } from './tab';
 
+/** What `kernelChanged` tells; JupyterLab emits it after a restart, too, with the same connection twice. */
+interface IKernelChange {
+  oldValue: Kernel.IKernelConnection | null;
+  newValue: Kernel.IKernelConnection | null;
+}
+
 const LOAD_CODE = '%load_ext codeact_kernel';
 const HELLO_TIMEOUT_MS = 10_000;
+const RESTART_TIMEOUT_MS = 30_000;
 
 export class CodeActSession implements IDisposable {
   constructor(panel: NotebookPanel, pool: ChannelPool) {
@@ -127,15 +134,15 @@ export class CodeActSession implements IDisposable {
     if (channel === null) {
       throw new Error('This notebook has no kernel.');
     }
+    await backFromRestart(channel);
     await loadExtension(channel.kernel);
-    if (!channel.connected) {
-      await channel.open();
-    }
+    await channel.reopen();
     await helloFrom(channel);
   }
 
   private _attach(kernel: Kernel.IKernelConnection | null): void {
     this._detach();
+    this._kernel = kernel;
     if (kernel !== null) {
       const channel = this._pool.acquire(kernel, this._before);
       this._channel = channel;
@@ -171,8 +178,14 @@ export class CodeActSession implements IDisposable {
     });
   }
 
-  private _onKernelChanged(): void {
-    this._attach(this.panel.sessionContext.session?.kernel ?? null);
+  private _onKernelChanged(_: unknown, { oldValue, newValue }: IKernelChange): void {
+    const kernel = this.panel.sessionContext.session?.kernel ?? null;
+    const channel = this._channel;
+    if (kernel !== null && kernel === this._kernel && oldValue === newValue && channel !== null) {
+      channel.restarted(kernel); // what is under way in the channel goes on
+    } else {
+      this._attach(kernel);
+    }
   }
 
   /** Another notebook of this page carried our messages, and was closed. */
@@ -202,6 +215,7 @@ export class CodeActSession implements IDisposable {
   private readonly _event = new Signal<this, KernelEvent>(this);
   private readonly _changed = new Signal<this, void>(this);
   private _channel: KernelChannel | null = null;
+  private _kernel: Kernel.IKernelConnection | null = null;
   private _loading: Promise<void> | null = null;
   private _isDisposed = false;
 }
@@ -226,30 +240,42 @@ async function loadExtension(kernel: Kernel.IKernelConnection): Promise<void> {
 
 const COMM_MODULE = 'codeact_kernel';
 
+/** Wait until a kernel that is being restarted has a process again, or for half a minute. */
+async function backFromRestart(channel: KernelChannel): Promise<void> {
+  await settled(channel, () => !channel.restarting, RESTART_TIMEOUT_MS);
+}
+
 /** Wait for the answer to our hello. */
-function helloFrom(channel: KernelChannel): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const finish = (error?: Error): void => {
+async function helloFrom(channel: KernelChannel): Promise<void> {
+  const over = (): boolean => channel.connected || (!channel.hasComm && !channel.connecting);
+  const inTime = await settled(channel, over, HELLO_TIMEOUT_MS);
+  if (!channel.connected) {
+    throw new Error(
+      inTime
+        ? 'codeact-kernel is loaded in this kernel, but its agent does not listen.'
+        : 'The agent in this kernel did not answer within 10 seconds.'
+    );
+  }
+}
+
+/** Wait until `condition` holds for a channel; whether it does before `timeout` ms are over. */
+function settled(
+  channel: KernelChannel,
+  condition: () => boolean,
+  timeout: number
+): Promise<boolean> {
+  return new Promise(resolve => {
+    const finish = (held: boolean): void => {
       window.clearTimeout(timer);
       channel.changed.disconnect(check);
-      if (error === undefined) {
-        resolve();
-      } else {
-        reject(error);
-      }
+      resolve(held);
     };
     const check = (): void => {
-      if (channel.connected) {
-        finish();
-      } else if (!channel.hasComm) {
-        finish(
-          new Error('codeact-kernel is loaded in this kernel, but its agent does not listen.')
-        );
+      if (condition()) {
+        finish(true);
       }
     };
-    const timer = window.setTimeout(() => {
-      finish(new Error('The agent in this kernel did not answer within 10 seconds.'));
-    }, HELLO_TIMEOUT_MS);
+    const timer = window.setTimeout(() => finish(false), timeout);
     channel.changed.connect(check);
     check();
   });

@@ -14,10 +14,12 @@ export function History(props: {
   onClose: () => void;
 }): React.JSX.Element {
   const { conversation, onClose } = props;
-  const { episodes } = conversation;
+  const { boot, episodes } = conversation;
   React.useEffect(() => {
-    void conversation.listEpisodes();
-  }, [conversation]);
+    if (!conversation.pending.has('episodes')) {
+      void conversation.listEpisodes();
+    }
+  }, [conversation, boot]);
   return (
     <section
       className="ca-Card ca-History"
