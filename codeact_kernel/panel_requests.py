@@ -222,7 +222,7 @@ class Requests:
                     "title": entry.title,
                     "started": entry.started,
                     "status": entry.status,
-                    "steps": entry.steps,
+                    "steps": max(0, entry.steps - entry.answers),  # as the panel counts them above a task
                     "model": entry.model,
                 }
                 for entry in reversed(entries)

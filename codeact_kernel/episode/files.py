@@ -34,12 +34,16 @@ _STAMPED = re.compile(r"\d{8}-\d{6}-.*\.ipynb")
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line of a listing. `steps` counts complete steps, `started` is a time (see `types.now`)."""
+    """One line of a listing. `steps` counts complete steps, `answers` those of them that were answers.
+
+    `started` is a time (see `types.now`).
+    """
 
     path: Path
     title: str
     status: str
     steps: int
+    answers: int
     started: str
     model: str
 
@@ -157,6 +161,7 @@ def listing(folder: Path) -> list[Listed]:
             title=str(header.get("title") or path.stem),
             status=str(header.get("status") or ""),
             steps=header["steps"] if isinstance(header.get("steps"), int) else 0,
+            answers=sum(task.get("status") == "done" for task in _tasks(header)),
             started=str(header.get("started") or ""),
             model=str(model.get("id") or "") if isinstance(model := header.get("model"), dict) else "",
         )
