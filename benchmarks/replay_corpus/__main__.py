@@ -3,8 +3,8 @@
     python -m benchmarks.replay_corpus [--pairs FILE] [--out FILE.md] [--misses dev]
 
 Runs every cell twice, in two fresh kernels (some minutes; needs nbval, tqdm, matplotlib, pandas, pillow).
-`--pairs` keeps what was recorded in a file outside the repository, and takes it from there the next time. `--misses` prints
-what ours gets wrong in one half.
+`--pairs` keeps what was recorded in a file outside the repository, and takes it from there the next time.
+`--misses` prints what ours gets wrong in one half.
 """
 
 from __future__ import annotations
