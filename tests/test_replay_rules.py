@@ -64,6 +64,7 @@ NOISE = [
     ("mean 1.1102230246251565e-16", "mean -5.551115123125783e-17"),
     ("0.30000000000000004", "0.3"),
     ("x  \n\n", "x"),
+    ("('a',\n datetime.datetime(2026, 11, 23, 6, 40, 1, 93032))", "('a', datetime.datetime(2026, 11, 23, 6, 46))"),
     ("15 ms ± 2 ms per loop", "1.2 s ± 30 ms per loop"),
     ("Wall time: 2min 3s", "Wall time: 58 s"),
     ("/tmp/plot_docywjkf.png", "/tmp/plot_z04sb1ys.png"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass, field
 
 from codeact_kernel.replay.fold import sort_sets
@@ -22,6 +23,7 @@ from codeact_kernel.replay.rules import (
 
 LARGE = 60_000
 """Characters from which on only the lines that differ are looked at."""
+_BROKEN = re.compile(r",\n {1,80}(?! )")
 MOST_LINES = 2_000
 MOST_SHOWN = 20
 MOST_TEXT = 2_000
@@ -110,7 +112,7 @@ def _aligned(
     one, other = pair
     if one.text == other.text:
         return pair
-    if one.values and unspaced(one) == unspaced(other):
+    if one.values and _flowing(one) == _flowing(other):
         leaf.removed.append(Removed("blanks", f"beside what was taken away in {where}"))
         return one, other
     if markup or "{" not in old:
@@ -119,10 +121,15 @@ def _aligned(
     if sets == (old, new):
         return None
     one, other = blank(sets[0]), blank(sets[1])
-    if one.text == other.text or unspaced(one) == unspaced(other):
+    if one.text == other.text or _flowing(one) == _flowing(other):
         leaf.removed.append(Removed("order of a set", where))
         return one, other
     return None
+
+
+def _flowing(blanked: Blanked) -> str:
+    """Return the text as if its lines had no end: where a repr is broken depends on the width of its parts."""
+    return _BROKEN.sub(", ", unspaced(blanked))
 
 
 def _difference(where: str, clash: Clash, pair: tuple[Blanked, Blanked]) -> Difference:
