@@ -306,7 +306,7 @@ def normalise(text: str, aliases: dict[str, dict[str, int]] | None = None, *, ma
     """Return the text as a person may read what is compared: `<address 1>`, `<duration>`; floats stay.
 
     `aliases` (rule -> value -> number) numbers by first appearance and may be passed from text to text. Doing it
-    twice changes nothing.
+    twice changes nothing, unless values touch each other.
     """
     numbers = {} if aliases is None else aliases
     blanked = blank(sort_sets(tidy(text)), markup=markup)

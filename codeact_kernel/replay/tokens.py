@@ -247,12 +247,12 @@ NUMBER_KINDS: dict[str, tuple[str, Kind]] = {
 _SPAN_BEFORE = re.compile(
     rf"(?i)\b(?:{_TIMED}|remaining|after|user|sys|, total|\+-|waited|slept"
     r"|(?:finished|done|completed?|ran|trained|loaded|built|processed|ready|executed|passed|failed)"
-    r" (?:[\w ]{0,20} )?in)(?!\w)[^\n\d,;]{0,20}$"
+    r" (?:[\w ]{0,20} )?in)(?!\w)[^\n\d,;<]{0,20}$"
 )
 BEFORE: dict[str, re.Pattern[str]] = {
     "span": _SPAN_BEFORE,
     "spans": _SPAN_BEFORE,
-    "size": re.compile(r"(?i)\b(?<!<)(?:mem(?:ory)?|rss|vms|heap|maxrss)\b[^\n\d,;]{0,30}$"),
+    "size": re.compile(r"(?i)\b(?<!<)(?:mem(?:ory)?|rss|vms|heap|maxrss)\b[^\n\d,;<]{0,30}$"),
 }
 """What must stand before a number of that group; without it the number is data."""
 UNIT_LETTERS = "BbkKMmGgTtisyet +"
