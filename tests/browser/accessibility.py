@@ -17,9 +17,9 @@ OUTSIDE = -2
 NAMELESS = re.compile(rf"^\s*- (?:{ROLES})(?: \[[^\]]*\])*:?\s*$", re.MULTILINE)
 
 
-def problems(root: Locator) -> str:
-    """Return what is wrong below an element, one problem a line."""
-    never, unseen = unreachable(root)
+def problems(root: Locator, *, keyboard: bool = True) -> str:
+    """Return what is wrong below an element, one problem a line; without `keyboard` only names and contrast."""
+    never, unseen = unreachable(root) if keyboard else ([], [])
     found = [f"without a name: {line.strip()}" for line in nameless(root)]
     found += [f"faint: {words}" for words in faint(root)]
     found += [f"not reached with Tab: {words}" for words in never]
