@@ -192,7 +192,10 @@ class Server:
         found = [json.loads(path.read_text("utf-8"))["name"] for path in _manifests(folder)]
         path = self.folder / "config" / "labconfig" / "page_config.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"disabledExtensions": {name: name not in NEEDED for name in found}}))
+        disabled = {name: name not in NEEDED for name in found}
+        # Two quick changes of the theme take the same splash screen away twice, which is an error in the console.
+        disabled["@jupyterlab/apputils-extension:splash"] = True
+        path.write_text(json.dumps({"disabledExtensions": disabled}))
 
     def _command(self) -> list[str]:
         if self.kind == "gateway":
