@@ -49,7 +49,9 @@ def test_a_question_waits_for_a_page_that_reloads(pages, lab, script):
     assert notebook.value("kept") == 5
 
 
-@pytest.mark.xfail(strict=False, reason="open: after a restart the panel waits for the kernel in about one run of five")
+@pytest.mark.xfail(
+    strict=False, reason="open: after a restart the panel waits for the kernel in about one run of five"
+)
 def test_a_kernel_restarted_during_a_task_is_told_with_the_saved_notebook(pages, lab, script):
     notebook, panel = opened(pages, lab, with_model(script(block("first = 1"), block(WAIT), "Waited.")))
     panel.send("wait")
