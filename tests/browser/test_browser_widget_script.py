@@ -110,7 +110,9 @@ def test_it_says_that_it_is_ready_and_text_never_becomes_html(page):
     change(
         page,
         "run",
-        RUN | {"status": "done", "answer": "<u>3</u>\n\n<img src=x onerror='window.hit=1'>", "ended": 4},
+        RUN
+        | {"status": "done", "answer": "<u>3</u>\n\n<img src=x onerror='window.hit=1'>", "ended": 4}
+        | {"steps": [STEP | {"status": "refused"}]},  # code that ran stands below, not in the widget
     )
     expect(page.get_by_test_id("codeact-answer")).to_contain_text("<img src=x")
     page.get_by_test_id("codeact-fold").click()
