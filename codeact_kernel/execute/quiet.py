@@ -16,9 +16,7 @@ from codeact_kernel.execute.around import DISPLAY_FAILED
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, Patch
 from codeact_kernel.execute.fresh import PRINTS_LATE
 from codeact_kernel.execute.live import LiveExecutor
-from codeact_kernel.execute.serving import PERSIST_SECONDS
-from codeact_kernel.execute.serving import _Outcome as Outcome
-from codeact_kernel.execute.serving import _submit as submit
+from codeact_kernel.execute.serving import PERSIST_SECONDS, Outcome, submit
 from codeact_kernel.types import ErrorReport, Execution
 
 if TYPE_CHECKING:

@@ -138,7 +138,7 @@ class ServingExecutor:
                 if left:
                     raise
 
-    async def _step(self, serving: _Serving, code: str, outcome: _Outcome) -> Execution:
+    async def _step(self, serving: _Serving, code: str, outcome: Outcome) -> Execution:
         """Run one cell; always returns."""
         CELL_CODE.set(True)
         started = now()
@@ -215,11 +215,11 @@ class ServingExecutor:
             ExecutionError: no magic is waiting (`serve`) that could run it.
         """
         self._unserved = False
-        serving, outcome = await self._waiting(), _Outcome()
+        serving, outcome = await self._waiting(), Outcome()
         if self._unserved:
             return Execution(status="interrupted", error=ErrorReport("KeyboardInterrupt", NEVER_BEGUN))
         serving.guard.announce()
-        future = asyncio.wrap_future(_submit(serving, lambda: self._step(serving, code, outcome)))
+        future = asyncio.wrap_future(submit(serving, lambda: self._step(serving, code, outcome)))
         try:
             done, _ = await asyncio.wait({future}, timeout=timeout)
             while not done:
@@ -246,7 +246,7 @@ class ServingExecutor:
         async def seen() -> dict[str, Any]:
             return look(self._shell, None, None)
 
-        return snapshot_of(await asyncio.wrap_future(_submit(serving, seen)))
+        return snapshot_of(await asyncio.wrap_future(submit(serving, seen)))
 
     async def interrupt(self) -> None:
         """Interrupt the running cell, if there is one; from any loop of any thread. Does not call on_interrupt."""
@@ -311,13 +311,14 @@ def description() -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Outcome:
+class Outcome:
     """Why a cell was ended, if we ended it."""
 
     why: ExecutionStatus = "interrupted"
 
 
-def _submit(serving: _Serving, work: Callable[[], Coroutine[Any, Any, Any]]) -> concurrent.futures.Future[Any]:
+def submit(serving: _Serving, work: Callable[[], Coroutine[Any, Any, Any]]) -> concurrent.futures.Future[Any]:
+    """Have something awaited on the shell's main loop, in its turn; from any thread. Return what it will give."""
     future: concurrent.futures.Future[Any] = concurrent.futures.Future()
     future.set_running_or_notify_cancel()
     serving.loop.call_soon_threadsafe(serving.queue.put_nowait, _Request(work, future))
