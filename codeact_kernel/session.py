@@ -317,6 +317,7 @@ class Session:
             policy={
                 "approval": config.approval,
                 "max_steps": config.max_steps,
+                "observation_chars": config.observation_chars,
                 "budget_tokens": config.max_total_tokens or None,
             },
             kernel=agent.executor.describe(),

@@ -8,17 +8,21 @@ import json
 
 import pytest
 from episode_helpers import create, small_turns, write
-from kernel_client import block
+from kernel_client import block, write_script
 from replay_helpers import changed, record
 
 from codeact_kernel.agent import context, loop, observation, prompt
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.stop import Stop
+from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import EpisodeError
+from codeact_kernel.execute.fresh import FreshExecutor
 from codeact_kernel.models.base import complete
 from codeact_kernel.models.tape import Take, TapeEndError, TapeError, TapeModel, differing
 from codeact_kernel.replay import rehearse as module
 from codeact_kernel.replay.rehearse import rehearse
+from codeact_kernel.session import Session
+from codeact_kernel.terminal_view import QuietView
 from codeact_kernel.types import Completion, Message, Sampling
 
 REPLIES = [
@@ -126,6 +130,51 @@ def test_pictures_and_cells_that_were_refused_rehearse_too(tmp_path):
     path = record(tmp_path, replies, approve="ask-if-risky")
     found = run(json.loads(path.read_bytes()))
     assert (found.problem, found.steps) == ("", 3), found
+
+
+def test_each_task_is_rehearsed_within_its_own_bounds(tmp_path):
+    """The limit of steps is heard in the words before the last one, the limit of characters in what is left out."""
+    replies = [
+        block("print('x' * 5000)"),
+        "It printed x.",
+        block("print('y' * 900)"),
+        block("print(2)"),
+        "It is 2.",
+    ]
+    asked = [("one", {"max_steps": 2}), ("two", {"max_steps": 3, "observation_chars": 300})]
+
+    async def tasks():
+        session, executor = Session(tmp_path), FreshExecutor(cwd=tmp_path)
+        await executor.start()
+        try:
+            for task, settings in asked:
+                script = write_script(tmp_path, *(replies[:2] if task == "one" else replies[2:]))
+                config = CodeAct(model=script, approval="auto", **settings)
+                await session.ask(task, config, executor=executor, view=QuietView(), stop=Stop())
+            return session.writer.path
+        finally:
+            await session.close()
+            await executor.close()
+
+    made = json.loads(asyncio.run(tasks()).read_bytes())
+    found = run(made)
+    assert (found.problem, found.difference, found.notes, found.steps) == ("", "", (), 5)
+    for name in ("max_steps", "observation_chars"):
+        assert run(changed(made, lambda notebook: header_tasks(notebook)[1].update({name: 4000}))).problem  # noqa: B023
+
+
+def header_tasks(notebook):
+    return notebook["metadata"]["codeact"]["tasks"]
+
+
+def test_an_episode_of_before_tasks_had_bounds_takes_those_of_the_header(episode):
+    def older(notebook):
+        for task in header_tasks(notebook):
+            del task["max_steps"], task["observation_chars"]
+        del notebook["metadata"]["codeact"]["policy"]["observation_chars"]
+
+    found = run(changed(episode, older))
+    assert (found.problem, found.notes, found.steps) == ("", (), 11)
 
 
 def test_cleared_outputs_are_said_to_be_unchecked_and_are_no_difference(episode):

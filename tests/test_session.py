@@ -82,7 +82,7 @@ def test_a_follow_up_records_its_own_policy_and_the_prompt_has_a_name(work, tmp_
         try:
             for task, settings in (
                 ("one", {"approval": "auto", "max_steps": 3}),
-                ("two", {"approval": "ask", "max_steps": 5}),
+                ("two", {"approval": "ask", "max_steps": 5, "observation_chars": 300}),
             ):
                 config = CodeAct(model=write_script(tmp_path, block("print(1)"), "One."), **settings)
                 await session.ask(task, config, executor=executor, view=QuietView(), stop=Stop())
@@ -97,6 +97,8 @@ def test_a_follow_up_records_its_own_policy_and_the_prompt_has_a_name(work, tmp_
     first, second = asyncio.run(headers())
     assert (first["policy"]["approval"], first["policy"]["max_steps"]) == ("auto", 3)
     assert (second["policy"]["approval"], second["policy"]["max_steps"]) == ("ask", 5)
+    assert second["policy"]["observation_chars"] == 300
+    assert [(task["max_steps"], task["observation_chars"]) for task in second["tasks"]] == [(3, 4000), (5, 300)]
     assert first["prompt"]["template"] == f"default@sha256:{sha256(prompt.words('system'))}"
     assert first["prompt"]["system"] == prompt.words("system")
     assert first["cwd"] == ".."

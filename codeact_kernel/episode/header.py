@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from codeact_kernel.types import Sampling
+    from codeact_kernel.types import Sampling, TaskTurn
 
 SCHEMA = "codeact-episode"
 VERSION = "1.0"
@@ -122,6 +122,19 @@ def origin_to_json(origin: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     task = str(origin.get("task") or "")
     return {**origin, "task": task if _SHA256.fullmatch(task) else sha256(task)}
+
+
+def task_to_json(turn: TaskTurn, header: dict[str, Any]) -> dict[str, Any]:
+    """Return the entry that a task has in `tasks` of a header while it runs: its words as their SHA-256.
+
+    It keeps its bounds and its origin, for those in the header are of the newest task.
+    """
+    digest, policy = sha256(turn.text), header.get("policy") or {}
+    made = {"task": digest, "asked": turn.asked, "status": "running"}
+    made |= {name: policy[name] for name in ("max_steps", "observation_chars") if name in policy}
+    if header.get("origin"):
+        made["origin"] = {**header["origin"], "task": digest}
+    return made
 
 
 def ulid() -> str:

@@ -8,7 +8,6 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.canonical import sha256
 from codeact_kernel.episode.cells import (
     Entry,
     error_entry,
@@ -20,7 +19,7 @@ from codeact_kernel.episode.cells import (
     task_entry,
 )
 from codeact_kernel.episode.files import Listed, answer_of, find, listing, read_episode, save_atomically
-from codeact_kernel.episode.header import file_stem, origin_to_json, sampling_to_json
+from codeact_kernel.episode.header import file_stem, origin_to_json, sampling_to_json, task_to_json
 from codeact_kernel.episode.integrity import prelude_digest
 from codeact_kernel.episode.journal import VERSION, Journal
 from codeact_kernel.episode.lock import Lock, one_at_a_time
@@ -151,9 +150,7 @@ class EpisodeWriter:
         self._reopen()
         self._before_task = usage_from_json(self.header.get("usage"))
         tasks = list(self.header.get("tasks") or ())
-        tasks.append({"task": sha256(turn.text), "asked": turn.asked, "status": "running"})
-        if self.header.get("origin"):
-            tasks[-1]["origin"] = {**self.header["origin"], "task": sha256(turn.text)}
+        tasks.append(task_to_json(turn, self.header))
         self.header |= {"tasks": tasks}
         self._keep("task", task_entry(turn, self._next, self._episode.head), header={"tasks": tasks})
         self._save()

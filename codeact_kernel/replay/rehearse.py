@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from codeact_kernel.types import Execution, Message, Observation, Outcome, Turn
 
 OBSERVATION_CHARS = 4000
-"""What an observation may take where the header does not say."""
+"""What an observation may take where the episode does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,7 @@ class _Task:
         steps = [turn for turn in self.turns[self.first : self.end_at] if isinstance(turn, Step)]
         seeing = any(step.observation is not None and step.observation.images for step in steps)
         self.tape = TapeModel(self._takes(), sees_images=seeing)
-        policy = self.header.get("policy") or {}
-        chars = policy.get("observation_chars")
-        self.limits = Limits(
-            steps=self._most_steps(len(steps), policy.get("max_steps")),
-            observation_chars=chars if isinstance(chars, int) and chars > 0 else OBSERVATION_CHARS,
-        )
+        self.limits = self._bounds(len(steps))
 
     async def run(self) -> None:
         """Run the loop over the task.
@@ -283,12 +278,18 @@ class _Task:
                 said = step.completion if text is None else Completion(text, "stop")
                 yield Take(said, step.request.digest, f"step {step.index}", messages)
 
-    def _most_steps(self, steps: int, setting: Any) -> int:
+    def _bounds(self, steps: int) -> Limits:
+        """Return the bounds of the task; where it has none of its own, the header's, which are the last task's."""
         tasks = self.header.get("tasks") or []
         known = tasks[self.number] if self.number < len(tasks) and isinstance(tasks[self.number], dict) else {}
-        if known.get("status") == "limit":
-            return steps
-        return setting if isinstance(setting, int) and setting >= steps else 0
+        bounds = {**(self.header.get("policy") or {}), **known}
+        chars, most = bounds.get("observation_chars"), bounds.get("max_steps")
+        if "max_steps" not in known and known.get("status") == "limit":
+            most = steps
+        return Limits(
+            steps=most if isinstance(most, int) and most >= steps else 0,
+            observation_chars=chars if isinstance(chars, int) and chars > 0 else OBSERVATION_CHARS,
+        )
 
     def _snapshot(self) -> Snapshot:
         """Return the namespace at the task as far as the header has it: names without values, files."""
