@@ -3,14 +3,14 @@
  */
 import type { Cell } from '@jupyterlab/cells';
 import type * as nbformat from '@jupyterlab/nbformat';
-import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Notebook, NotebookPanel } from '@jupyterlab/notebook';
 import { URLExt } from '@jupyterlab/coreutils';
 
 import type { About } from './protocol';
 
 /** The widget of a cell, or null when the notebook has no such cell. */
-export function findCell(panel: NotebookPanel, cellId: string): Cell | null {
-  return panel.content.widgets.find(cell => cell.model.id === cellId) ?? null;
+export function findCell(notebook: Notebook, cellId: string): Cell | null {
+  return notebook.widgets.find(cell => cell.model.id === cellId) ?? null;
 }
 
 /** Make a cell the active one and bring it into view; false when the notebook has none of that id. */

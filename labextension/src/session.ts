@@ -229,7 +229,8 @@ async function loadExtension(kernel: Kernel.IKernelConnection): Promise<void> {
   const future = kernel.requestExecute({ code: LOAD_CODE, silent: true, store_history: false });
   const { content } = await future.done;
   if (content.status === 'error') {
-    const missing = content.ename === 'ModuleNotFoundError' && content.evalue.includes(COMM_MODULE);
+    const missing =
+      content.ename === 'ModuleNotFoundError' && content.evalue.includes('codeact_kernel');
     throw new Error(
       missing
         ? 'codeact-kernel is not installed in this kernel: run "%pip install codeact-kernel" in a cell.'
@@ -237,8 +238,6 @@ async function loadExtension(kernel: Kernel.IKernelConnection): Promise<void> {
     );
   }
 }
-
-const COMM_MODULE = 'codeact_kernel';
 
 /** Wait until a kernel that is being restarted has a process again, or for half a minute. */
 async function backFromRestart(channel: KernelChannel): Promise<void> {

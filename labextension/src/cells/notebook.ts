@@ -1,10 +1,11 @@
 /**
  * Reading and changing the cells of an open notebook, without disturbing who works in it.
  */
-import { type Cell, CodeCell, type ICellModel, type ICodeCellModel } from '@jupyterlab/cells';
+import { CodeCell, type ICellModel, type ICodeCellModel } from '@jupyterlab/cells';
 import type * as nbformat from '@jupyterlab/nbformat';
 import type { Notebook, NotebookPanel } from '@jupyterlab/notebook';
 
+import { findCell } from '../notebook';
 import type { Run } from '../protocol';
 import type { CodeActSession } from '../session';
 import type { IAttempt } from './keep';
@@ -61,14 +62,9 @@ export function indexOf(notebook: Notebook, id: string): number {
   return Array.from(notebook.model?.cells ?? []).findIndex(model => model.id === id);
 }
 
-/** The widget of a cell; null when the notebook has none of that id. */
-export function widgetOf(notebook: Notebook, id: string): Cell | null {
-  return notebook.widgets.find(widget => widget.model.id === id) ?? null;
-}
-
 /** The widget of a code cell; null when there is none. */
 export function codeCellOf(notebook: Notebook, id: string): CodeCell | null {
-  const widget = widgetOf(notebook, id);
+  const widget = findCell(notebook, id);
   return widget instanceof CodeCell ? widget : null;
 }
 

@@ -3,11 +3,11 @@
  */
 import { Signal } from '@lumino/signaling';
 
+import { findCell } from '../notebook';
 import type { ProposalEvent } from '../protocol';
 import type { CodeActSession } from '../session';
 import { ProposalView } from './diffview';
 import type { Follower } from './follow';
-import { widgetOf } from './notebook';
 
 export class Proposals {
   constructor(session: CodeActSession, follower: Follower) {
@@ -50,7 +50,7 @@ export class Proposals {
   }
 
   private _show(proposal: ProposalEvent): void {
-    const cell = widgetOf(this._session.panel.content, proposal.cell_id);
+    const cell = findCell(this._session.panel.content, proposal.cell_id);
     if (cell === null || cell.isDisposed) {
       return; // another notebook's, or deleted
     }
@@ -75,7 +75,7 @@ export class Proposals {
         Object.entries(snapshot.proposals).filter(([, other]) => other !== proposal)
       )
     }));
-    const cell = widgetOf(this._session.panel.content, proposal.cell_id);
+    const cell = findCell(this._session.panel.content, proposal.cell_id);
     cell?.node.focus({ preventScroll: true });
   }
 

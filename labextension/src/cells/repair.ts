@@ -7,13 +7,13 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 
 import type { CellRecord, CellsReply, KernelEvent, Run, StepEvent } from '../protocol';
 import type { CodeActSession } from '../session';
+import { isEnded } from '../text';
 import type { Memory } from './memory';
 import { agentMetadata, belongs, codeCellOf, hasRun, insertCell, markOf } from './notebook';
 import { cellIds, endedUnseen, planRepair } from './place';
 
 /** How long after the end of a step its outputs may still be under way to this page. */
 const LATE_OUTPUT_MS = 2_000;
-const UNDER_WAY = ['thinking', 'writing', 'asking', 'queued', 'running'];
 
 export class Repairer {
   /** `isRunning` says whether this page runs a cell now; `answer` puts the answer of a run into the notebook. */
@@ -76,7 +76,7 @@ export class Repairer {
   private _onStep(event: StepEvent): void {
     const { step } = event;
     const id = step.cell_id;
-    if (id === null || UNDER_WAY.includes(step.status) || this._healed.has(id)) {
+    if (id === null || !isEnded(step.status) || this._healed.has(id)) {
       return;
     }
     const run = this._session.snapshot.runs.find(({ run }) => run === event.run);

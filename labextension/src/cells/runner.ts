@@ -12,6 +12,7 @@ import {
   agentMetadata,
   attempts,
   codeCellOf,
+  hasError,
   hasRun,
   indexOf,
   insertCell,
@@ -236,9 +237,6 @@ function shorten(cell: CodeCell): void {
 
 /** What a cell that has run before says of itself. */
 function outcomeOf(cell: CodeCell): Outcome {
-  const outputs = cell.model.outputs;
-  const failed = Array.from({ length: outputs.length }, (_, at) => outputs.get(at).type).includes(
-    'error'
-  );
-  return { status: failed ? 'error' : 'ok', execution_count: cell.model.executionCount };
+  const status = hasError(cell.model) ? 'error' : 'ok';
+  return { status, execution_count: cell.model.executionCount };
 }

@@ -53,7 +53,7 @@ function Proposed(props: {
 }): React.JSX.Element | null {
   const { conversation, proposal } = props;
   const { panel } = conversation.session;
-  if (findCell(panel, proposal.cell_id) === null) {
+  if (findCell(panel.content, proposal.cell_id) === null) {
     return null; // it is for another notebook of this kernel, or its cell was deleted
   }
   return (

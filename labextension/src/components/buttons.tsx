@@ -4,80 +4,55 @@
 import type { LabIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
-interface IIconButtonProps {
-  icon: LabIcon;
-  /** Name of the control, also its tooltip. */
-  label: string;
+interface IButtonProps {
   testid: string;
   onClick: () => void;
+  children: React.ReactNode;
+  title?: string;
+  /** Name of the control, where its text does not say enough. */
+  label?: string;
   disabled?: boolean;
   pressed?: boolean;
 }
 
-/** A button that shows an icon only. */
-export function IconButton(props: IIconButtonProps): React.JSX.Element {
+function Button(props: IButtonProps & { className: string }): React.JSX.Element {
   return (
     <button
       type="button"
-      className="ca-IconButton"
-      title={props.label}
+      className={props.className}
+      title={props.title}
       aria-label={props.label}
       aria-pressed={props.pressed}
       disabled={props.disabled}
       data-testid={props.testid}
       onClick={props.onClick}
     >
-      <props.icon.react tag="span" className="ca-Icon" />
+      {props.children}
     </button>
   );
 }
 
-interface ILinkButtonProps {
-  testid: string;
-  onClick: () => void;
-  children: React.ReactNode;
-  title?: string;
-  label?: string;
-  disabled?: boolean;
-  expanded?: boolean;
+/** A button that shows an icon only; `label` is its name and its tooltip. */
+export function IconButton({
+  icon: Icon,
+  ...props
+}: Omit<IButtonProps, 'children' | 'title'> & { icon: LabIcon; label: string }): React.JSX.Element {
+  return (
+    <Button {...props} className="ca-IconButton" title={props.label}>
+      <Icon.react tag="span" className="ca-Icon" />
+    </Button>
+  );
 }
 
 /** A button that reads like a link. */
-export function LinkButton(props: ILinkButtonProps): React.JSX.Element {
-  return (
-    <button
-      type="button"
-      className="ca-LinkButton"
-      title={props.title}
-      aria-label={props.label}
-      aria-expanded={props.expanded}
-      disabled={props.disabled}
-      data-testid={props.testid}
-      onClick={props.onClick}
-    >
-      {props.children}
-    </button>
-  );
-}
-
-interface IPushButtonProps extends ILinkButtonProps {
-  kind?: 'plain' | 'primary' | 'warn';
+export function LinkButton(props: IButtonProps): React.JSX.Element {
+  return <Button {...props} className="ca-LinkButton" />;
 }
 
 /** A button with a face. */
-export function PushButton(props: IPushButtonProps): React.JSX.Element {
-  return (
-    <button
-      type="button"
-      className={`ca-Button ca-mod-${props.kind ?? 'plain'}`}
-      title={props.title}
-      aria-label={props.label}
-      aria-expanded={props.expanded}
-      disabled={props.disabled}
-      data-testid={props.testid}
-      onClick={props.onClick}
-    >
-      {props.children}
-    </button>
-  );
+export function PushButton({
+  kind = 'plain',
+  ...props
+}: IButtonProps & { kind?: 'plain' | 'primary' | 'warn' }): React.JSX.Element {
+  return <Button {...props} className={`ca-Button ca-mod-${kind}`} />;
 }

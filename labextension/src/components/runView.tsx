@@ -167,7 +167,7 @@ function KeepFinal(props: IRunProps): React.JSX.Element | null {
   const failed = actions.slice(0, -1).filter(step => step.status === 'error');
   const { panel } = conversation.session;
   const there = failed.some(
-    step => step.cell_id !== null && findCell(panel, step.cell_id) !== null
+    step => step.cell_id !== null && findCell(panel.content, step.cell_id) !== null
   );
   if (kept || !last || past || !there || !commands.hasCommand(KEEP_FINAL)) {
     return null;
