@@ -225,7 +225,12 @@ def turn_of(entry: Entry) -> Turn | None:
     if entry.kind == "task":
         return task_from_record(record)
     cell = next(cell for cell in entry.cells if mark_of(cell).get("record") is record)
-    outputs = [_joined(output) for output in cell.get("outputs") or ()]
+    try:
+        outputs = [_joined(output) for output in cell.get("outputs") or ()]
+    except (TypeError, ValueError):
+        raise EpisodeError(
+            f"The outputs of entry {entry.position} cannot be read; the episode was damaged."
+        ) from None
     return step_from_record(record, number_in(mark_of(cell), "step", entry.position), outputs)
 
 

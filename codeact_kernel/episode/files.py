@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.canonical import sha256
 from codeact_kernel.episode.cells import KEY, turn_of
+from codeact_kernel.episode.integrity import check_shape
 from codeact_kernel.episode.journal import write_all
 from codeact_kernel.episode.notebook import Episode, from_notebook, loads, to_notebook
 from codeact_kernel.episode.plain import plain, unescape
@@ -96,9 +97,11 @@ def read_episode(path: Path) -> Episode:
     """Return the episode at a path, its cells made valid and strict JSON, whoever saved them last.
 
     Raises:
-        EpisodeError: it cannot be read, is no episode, or is of a version that is too new.
+        EpisodeError: it cannot be read, is no episode, was damaged, or is of a version that is too new.
     """
-    episode = from_notebook(plain(read_notebook(path)))
+    notebook = plain(read_notebook(path))
+    check_shape(notebook)
+    episode = from_notebook(notebook)
     check_version(episode.header, path)
     return from_notebook(to_notebook(episode))
 

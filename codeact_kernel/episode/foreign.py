@@ -231,10 +231,10 @@ def _joined(messages: Iterator[Said]) -> Iterator[Said]:
 
 def _said(message: Any, number: int) -> Said:
     role = message.get("role") if isinstance(message, dict) else None
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         raise EpisodeError(f"Message {number} has no role that is known.")
     content = message.get("content")
-    said = Said(str(role), content if isinstance(content, str) else "")
+    said = Said(role, content if isinstance(content, str) else "")
     if isinstance(content, list):
         texts: list[str] = []
         for part in content:

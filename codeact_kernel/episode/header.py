@@ -130,7 +130,7 @@ def task_to_json(turn: TaskTurn, header: dict[str, Any]) -> dict[str, Any]:
     It keeps its bounds and its origin, for those in the header are of the newest task.
     """
     digest, policy = sha256(turn.text), header.get("policy") or {}
-    made = {"task": digest, "asked": turn.asked, "status": "running"}
+    made: dict[str, Any] = {"task": digest, "asked": turn.asked, "status": "running"}
     made |= {name: policy[name] for name in ("max_steps", "observation_chars") if name in policy}
     if header.get("origin"):
         made["origin"] = {**header["origin"], "task": digest}

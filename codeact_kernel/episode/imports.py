@@ -180,8 +180,8 @@ def _check(notebook: Row) -> None:
     try:
         with warnings.catch_warnings(action="ignore"):
             nbformat.validate(copy)
-    except (nbformat.ValidationError, ValueError, TypeError, KeyError, AttributeError) as error:
-        words = " ".join(str(error).split())[:200]
+    except (nbformat.ValidationError, AssertionError, ValueError, TypeError, KeyError, AttributeError) as error:
+        words = " ".join(str(error).split())[:200] or type(error).__name__
         raise EpisodeError(f"It is no valid notebook: {words}.") from None
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from codeact_kernel.canonical import digest
-from codeact_kernel.episode.cells import mark_of, source_of
+from codeact_kernel.episode.cells import KEY, mark_of, source_of
 from codeact_kernel.episode.notebook import Episode, from_notebook, verify
 from codeact_kernel.episode.schema import check_version
 from codeact_kernel.errors import EpisodeError
+
+_HEADER_TYPES: dict[str, type] = {
+    **dict.fromkeys(("version", "episode", "status", "cwd", "title"), str),
+    **dict.fromkeys(("kernel", "packages", "files", "model", "policy", "prompt", "sampling"), dict),
+    "prelude_complete": bool,
+    "tasks": list,
+}
 
 
 def integrity(notebook: dict[str, Any]) -> list[str]:
@@ -32,16 +39,32 @@ def integrity(notebook: dict[str, Any]) -> list[str]:
 
 
 def check_shape(notebook: Any) -> None:
-    """Raise EpisodeError unless a value has the shape of a notebook: cells with a type, metadata and a source."""
+    """Raise EpisodeError unless a value has the shape of a notebook: cells with a type, metadata and a source.
+
+    A header of ours, where there is one, must have parts of the right types.
+    """
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):
         raise EpisodeError("This file is no notebook: it has no cells.")
     if not isinstance(notebook.get("metadata"), dict):
         raise EpisodeError("This file is no notebook: its metadata is no object.")
+    header = notebook["metadata"].get(KEY)
+    wrong = header_problem(header) if isinstance(header, dict) else ""
+    if wrong:
+        raise EpisodeError(f"The header's {wrong} of this episode has the wrong type; the file was damaged.")
     for number, cell in enumerate(cells):
         problem = _cell_problem(cell)
         if problem:
             raise EpisodeError(f"Cell {number} of this notebook {problem}; the file was damaged.")
+
+
+def header_problem(header: dict[str, Any]) -> str:
+    """Return the name of the first part of a header that has the wrong type, "" where all are right."""
+    for name, kind in _HEADER_TYPES.items():
+        if header.get(name) is not None and not isinstance(header[name], kind):
+            return name
+    files = (header.get("files") or {}).values()
+    return "" if all(isinstance(file, dict) for file in files) else "files"
 
 
 def prelude_digest(episode: Episode) -> str | None:

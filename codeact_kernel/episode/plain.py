@@ -99,7 +99,7 @@ def _apply(text: str, marks: Any) -> str:
     for mark in marks if isinstance(marks, list) else ():
         try:
             offset, letter = int(mark[0]), chr(int(mark[1], 16))
-        except (TypeError, ValueError, IndexError, OverflowError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError):
             continue
         if 0 <= offset < len(letters) and letters[offset] == _REPLACEMENT and _SURROGATE.match(letter):
             letters[offset] = letter

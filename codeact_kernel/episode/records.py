@@ -32,6 +32,28 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 
+_NONE = type(None)
+_TEXT, _MAYBE_TEXT, _MAYBE_DICT, _MAYBE_LIST = (str,), (str, _NONE), (dict, _NONE), (list, _NONE)
+_TYPES: dict[str, dict[str, tuple[type, ...]]] = {
+    "": {
+        **dict.fromkeys(("kind", "text", "finish"), _TEXT),
+        **dict.fromkeys(("thought", "code", "reasoning"), _MAYBE_TEXT),
+        **dict.fromkeys(("request", "timing", "approval", "execution", "observation"), _MAYBE_DICT),
+        **dict.fromkeys(("repairs", "drafts", "risk", "stdin"), _MAYBE_LIST),
+    },
+    "request": {"digest": _TEXT, "count": (int,), "view": _MAYBE_DICT},
+    "timing": dict.fromkeys(("asked", "first_token", "answered", "ran", "finished"), _MAYBE_TEXT),
+    "approval": {"decision": _TEXT, **dict.fromkeys(("by", "proposed", "reason"), _MAYBE_TEXT)},
+    "execution": {"status": _TEXT, "result": _MAYBE_TEXT, "error": _MAYBE_DICT, "notes": _MAYBE_LIST},
+    "observation": {
+        **dict.fromkeys(("status", "text"), _TEXT),
+        "images": _MAYBE_LIST,
+        "dropped": _MAYBE_DICT,
+        "guide": (int, _NONE),
+    },
+}
+"""The types that a step's record must have, by part; what else is in it is kept and not looked at."""
+
 
 def record_digest(record: Record) -> str:
     """Return the link of the chain: SHA-256 of the record's canonical JSON, in hex."""
@@ -62,8 +84,9 @@ def task_from_record(record: Record) -> TaskTurn:
     """
     known = unescape(record)
     try:
+        _check_types(known, {"text": _TEXT, "content": _TEXT, "asked": _MAYBE_TEXT})
         return TaskTurn(known["text"], known["content"], known.get("asked") or "")
-    except KeyError as error:
+    except (KeyError, TypeError) as error:
         raise EpisodeError(f"The record of a task lacks {error}; the episode was damaged.") from None
 
 
@@ -116,6 +139,9 @@ def step_from_record(record: Record, index: int, outputs: Sequence[NbOutput] = (
     """
     known = unescape(record)
     try:
+        for part, types in _TYPES.items():
+            _check_types((known.get(part) or {}) if part else known, types)
+        _check_items(known)
         timing, request = known.get("timing") or {}, known["request"]
         completion = Completion(
             text=known["text"],
@@ -140,10 +166,35 @@ def step_from_record(record: Record, index: int, outputs: Sequence[NbOutput] = (
             repairs=tuple(known.get("repairs") or ()),
             drafts=tuple(known.get("drafts") or ()),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise EpisodeError(
             f"The record of step {index} is incomplete ({error}); the episode was damaged."
         ) from None
+
+
+def _check_types(known: Record, types: dict[str, tuple[type, ...]]) -> None:
+    for name, kinds in types.items():
+        if name in known and not isinstance(known[name], kinds):
+            raise TypeError(f"{name} of the wrong type")
+
+
+def _check_items(known: Record) -> None:
+    """Raise TypeError where a list or mapping of a step's record holds what it must not."""
+    ran, seen = known.get("execution") or {}, known.get("observation") or {}
+    error, images = ran.get("error") or {}, seen.get("images") or ()
+    texts = {name: known.get(name) for name in ("repairs", "drafts", "risk")} | {
+        "notes": ran.get("notes"),
+        "hints": error.get("hints"),
+        "error": [error.get("ename", ""), error.get("evalue", "")],
+        "images": [image.get(name, "") for image in images for name in ("data", "mime", "sha256")],
+    }
+    wrong = [name for name, items in texts.items() if not all(isinstance(item, str) for item in items or ())]
+    if not all(isinstance(answer, dict) for answer in known.get("stdin") or ()):
+        wrong.append("stdin")
+    if not all(isinstance(chars, int) for chars in (known["request"].get("view") or {}).values()):
+        wrong.append("view")
+    if wrong:
+        raise TypeError(f"{wrong[0]} of the wrong type")
 
 
 def _approval_to_json(approval: Approval | None) -> dict[str, Any] | None:

@@ -98,7 +98,7 @@ def _put(notebook: dict[str, Any], at: str, content: str, number: int) -> None:
     *way, last = at.split("/")[1:] or [""]
     owner: Any = notebook
     for part in way:
-        if isinstance(owner, list) and part.isdecimal() and int(part) < len(owner):
+        if isinstance(owner, list) and part.isdecimal() and len(part) < 10 and int(part) < len(owner):
             owner = owner[int(part)]
         else:
             owner = owner.get(part) if isinstance(owner, dict) else None

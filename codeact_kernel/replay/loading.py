@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from codeact_kernel.episode.integrity import header_problem
 from codeact_kernel.errors import EpisodeError
 from codeact_kernel.replay.picture_size import pixels
 
@@ -39,22 +40,6 @@ _SCRIPT = re.compile(
 _ENTITY = re.compile(r"<!\s*ENTITY", re.IGNORECASE)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _KERNEL = re.compile(r"[A-Za-z0-9._-]{1,200}")
-_HEADER_TYPES: dict[str, type | tuple[type, ...]] = {
-    "version": str,
-    "episode": str,
-    "status": str,
-    "kernel": dict,
-    "packages": dict,
-    "files": dict,
-    "model": dict,
-    "policy": dict,
-    "prompt": dict,
-    "sampling": dict,
-    "cwd": str,
-    "prelude_complete": bool,
-    "tasks": list,
-    "title": str,
-}
 
 
 def load(path: Path, *, trust: bool = False) -> dict[str, Any]:
@@ -152,13 +137,9 @@ def _metadata_problems(metadata: dict[str, Any]) -> Iterator[str]:
     for name in (spec.get("name", "python3"), kernel.get("name", "python3") if isinstance(kernel, dict) else "x"):
         if not isinstance(name, str) or not _KERNEL.fullmatch(name):
             yield "its kernel has no name that a kernel can have"
-    for name, kind in _HEADER_TYPES.items():
-        if name in header and header[name] is not None and not isinstance(header[name], kind):
-            yield f"its header's {name} has the wrong type"
-    if isinstance(header.get("files"), dict) and not all(
-        isinstance(file, dict) for file in header["files"].values()
-    ):
-        yield "its header's files have the wrong type"
+    wrong = header_problem(header)
+    if wrong:
+        yield f"its header's {wrong} has the wrong type"
 
 
 def _cell_problems(cell: Any) -> Iterator[str]:

@@ -62,6 +62,8 @@ async def rehearse(notebook: dict[str, Any], path: Path | str = "This episode") 
     system, turns = chat.conversation(notebook)
     header = unescape(notebook["metadata"]["codeact"])
     steps = [turn for turn in turns if isinstance(turn, Step)]
+    if turns and not isinstance(turns[0], TaskTurn):
+        raise EpisodeError(f"{path} begins with a step; its task was deleted, so there is nothing to rehearse.")
     if not any(step.request.digest for step in steps):
         raise EpisodeError(f"{path} does not say what its model was sent; there is nothing to rehearse.")
     talk = Conversation(prompt.words("system"))
@@ -293,13 +295,14 @@ class _Task:
 
     def _snapshot(self) -> Snapshot:
         """Return the namespace at the task as far as the header has it: names without values, files."""
-        names = (self.header.get("kernel") or {}).get("names") or {}
+        names = (self.header.get("kernel") or {}).get("names")
         files = self.header.get("files") or {}
+        sizes = {name: file.get("size") for name, file in files.items() if isinstance(file, dict)}
         return Snapshot(
-            names={str(name): NameInfo(str(kind), "", "") for name, kind in names.items()},
-            files={
-                str(name): int(file.get("size") or 0) for name, file in files.items() if isinstance(file, dict)
-            },
+            names={name: NameInfo(str(kind), "", "") for name, kind in names.items()}
+            if isinstance(names, dict)
+            else {},
+            files={name: size if isinstance(size, int) else 0 for name, size in sizes.items()},
         )
 
 
