@@ -225,7 +225,9 @@ def through_collaboration(notebook):
     from jupyter_ydoc import YNotebook
 
     document = YNotebook()
-    document.set(json.loads(json.dumps(nbformat.reads(json.dumps(notebook), as_version=4))))
+    text = json.dumps(nbformat.reads(json.dumps(notebook), as_version=4))
+    # pycrdt panics at integers of more than 64 bits; a browser would have made them floats
+    document.set(json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 19 else float(digits)))
     return json.loads(json.dumps(document.get()))
 
 
