@@ -29,6 +29,8 @@ from codeact_kernel.types import Step
 from codeact_kernel.worker import worker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.loop import View
     from codeact_kernel.execute.fresh import FreshExecutor
@@ -72,7 +74,7 @@ def fork(
     """
     options = options or Options()
     kept, planned = _kept(path, step, options)
-    wanted = _task(kept, task)
+    wanted = task_of(kept, task)
     chosen = model or model_of(planned.header) or None
     if chosen is not None and model is None and chosen.startswith("scripted:"):
         raise ConfigError("The model of the episode was a script; name one that goes on with --model.")
@@ -101,7 +103,12 @@ def _kept(path: Path, step: int | None, options: Options) -> tuple[Branch, Plan]
     return kept, replace(planned, kernel=options.kernel or planned.kernel)
 
 
-def _task(kept: Branch, task: str | None) -> str:
+def task_of(kept: Branch, task: str | None) -> str:
+    """Return what to do next: this task, else the one that the last step kept belongs to.
+
+    Raises:
+        ConfigError: that one is done.
+    """
     if task is not None and task.strip():
         return task
     if kept.answered:
@@ -174,17 +181,15 @@ class _Job:
         if stop.is_set():
             raise StoppedError("Stopped.")
         await executor.take_literally(on=True)
-        if not other:
-            return ""
-        steps = ", ".join(str(cell.planned.step) for cell in other if cell.planned.step is not None) or "before"
-        return prompt.words("forked").replace("{count}", str(len(other))).replace("{steps}", steps)
+        return told_of(other)
 
     async def _take_up(self, session: Session, executor: FreshExecutor, folder: Path, note: str) -> None:
         """Write the new episode and let the session go on with it."""
-        path = self._place(folder)
+        place = named(self.out) if self.out is not None else next(free(folder, f"{self.path.stem}-fork"))
+        save_branch(self.kept, environment.working_folder(self.planned, folder), place)
         system, turns = chat.conversation(to_notebook(self.kept.episode))
         steps = [turn for turn in turns if isinstance(turn, Step)]
-        session.writer = EpisodeWriter.resume(path)
+        session.writer = EpisodeWriter.resume(place)
         session.conversation = Conversation(
             system,
             turns,
@@ -194,18 +199,26 @@ class _Job:
             steps=self.kept.step,
         )
 
-    def _place(self, folder: Path) -> Path:
-        """Save the new episode at its place, the way to its working folder put right."""
-        episode = self.kept.episode
-        place = named(self.out) if self.out is not None else next(free(folder, f"{self.path.stem}-fork"))
-        if isinstance(episode.header.get("cwd"), str):
-            episode.header = {
-                **episode.header,
-                "cwd": way_to(environment.working_folder(self.planned, folder), place),
-            }
-            episode.entries[:1] = [moved(entry, episode.header["cwd"]) for entry in episode.entries[:1]]
-        try:
-            save_atomically(place, dumps(episode))
-        except OSError as error:
-            raise ConfigError(f"The new episode cannot be written to {place}: {error.strerror}.") from None
-        return place
+
+def told_of(bad: Sequence[CellResult]) -> str:
+    """Return what the model is told of the cells that gave something else when they ran again; "" without any."""
+    if not bad:
+        return ""
+    steps = ", ".join(str(cell.planned.step) for cell in bad if cell.planned.step is not None) or "before"
+    return prompt.words("forked").replace("{count}", str(len(bad))).replace("{steps}", steps)
+
+
+def save_branch(kept: Branch, working: Path, place: Path) -> None:
+    """Save the beginning of an episode as a new one, its way to the folder in which its cells run put right.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    episode = kept.episode
+    if isinstance(episode.header.get("cwd"), str):
+        episode.header = {**episode.header, "cwd": way_to(working, place)}
+        episode.entries[:1] = [moved(entry, episode.header["cwd"]) for entry in episode.entries[:1]]
+    try:
+        save_atomically(place, dumps(episode))
+    except OSError as error:
+        raise ConfigError(f"The new episode cannot be written to {place}: {error.strerror}.") from None

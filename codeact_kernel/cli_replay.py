@@ -17,15 +17,17 @@ from codeact_kernel.cli_results import report as report_result
 from codeact_kernel.cli_results import say
 from codeact_kernel.config import APPROVAL_MODES
 from codeact_kernel.errors import CodeActError, ConfigError, EpisodeError
-from codeact_kernel.replay import loading, report, summary, user_rules
+from codeact_kernel.replay import loading, report, summary
 from codeact_kernel.replay.rehearse import Rehearsal, rehearse
-from codeact_kernel.replay.rules import Rules
-from codeact_kernel.replay.runner import MOST_SECONDS, POLICIES, CellResult, Options, Replay, replay_file
+from codeact_kernel.replay.runner import Replay, replay_file
+from codeact_kernel.replay_options import add_goes_on, add_how, options_of
 from codeact_kernel.worker import worker
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
+
+    from codeact_kernel.replay.runner import CellResult, Options
 
 COMMANDS = ("replay", "rehearse", "fork", "resume")
 CANNOT = 2
@@ -58,14 +60,13 @@ def add_parsers(subparsers: Any) -> None:
     )
     for parser in (other, on):
         parser.add_argument("file", metavar="FILE", type=Path, help="an episode; it is only read")
-        parser.add_argument("--task", "-t", metavar="TASK", help="what to do; without it, the task of that step")
-        parser.add_argument("--model", "-m", metavar="M", help="who goes on; without it, the episode's model")
-        parser.add_argument("--out", "-o", metavar="FILE.ipynb", type=Path, help="the new episode's file")
+        add_goes_on(parser)
         parser.add_argument("--max-steps", metavar="N", help="steps the task may take")
         parser.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
         parser.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
         parser.add_argument("--quiet", "-q", action="store_true", help="show no progress")
-        _add_how(parser)
+        _add_kernel(parser)
+        add_how(parser)
 
 
 def _add_replay(subparsers: Any) -> None:
@@ -83,29 +84,12 @@ def _add_replay(subparsers: Any) -> None:
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
     one.add_argument("--all", action="store_true", help="list the cells that are the same, too")
     one.add_argument("--quiet", "-q", action="store_true", help="show no progress")
-    _add_how(one)
+    _add_kernel(one)
+    add_how(one)
 
 
-def _add_how(parser: argparse.ArgumentParser) -> None:
-    how = parser.add_argument_group("how cells are run again and compared")
-    how.add_argument("--rtol", metavar="R", type=float, default=1e-6, help="relative tolerance of floats (1e-6)")
-    how.add_argument("--rules", metavar="TOML", type=Path, help="rules of your own: what is taken out of texts")
-    how.add_argument("--policy", choices=POLICIES, default="normal", help="what counts as a difference (normal)")
-    how.add_argument("--without-prelude", action="store_true", help="leave out what ran before the episode")
-    how.add_argument(
-        "--anyway",
-        action="store_true",
-        help="go on with an episode that was changed, or that lacks packages or files",
-    )
-    how.add_argument("--trust", action="store_true", help="go on with a notebook whose outputs hold scripts")
-    how.add_argument("--kernel", metavar="NAME", default="", help="run in this kernel instead of the recorded one")
-    how.add_argument(
-        "--timeout",
-        metavar="S",
-        type=float,
-        default=MOST_SECONDS,
-        help=f"seconds that a cell may take at most ({MOST_SECONDS:g}); less where its time was recorded",
-    )
+def _add_kernel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--kernel", metavar="NAME", default="", help="run in this kernel, not the recorded one")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -123,24 +107,6 @@ def main(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps({"exit_code": CANNOT, "cannot": str(error)}))
         return CANNOT
-
-
-def options_of(args: argparse.Namespace) -> Options:
-    """Return how a replay is made, from the parsed arguments.
-
-    Raises:
-        ConfigError: an argument cannot be used.
-    """
-    return Options(
-        rules=Rules(user_rules.load(args.rules)) if args.rules is not None else None,
-        rtol=args.rtol,
-        policy=args.policy,
-        without_prelude=args.without_prelude,
-        anyway=args.anyway,
-        trust=args.trust,
-        kernel=args.kernel,
-        most_seconds=args.timeout,
-    )
 
 
 def _replay(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from codeact_kernel.execute.subshell import forget_subshell
 from codeact_kernel.execute.terminal import executor_for
 from codeact_kernel.interpolate import interpolate
 from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
-from codeact_kernel.options import SAVE, UNDO, USAGE, parser_of, split
+from codeact_kernel.options import SAVE, UNDO, USAGE, load_replaying, parser_of, split, unload_replaying, verb_of
 from codeact_kernel.panel import Panel
 from codeact_kernel.resident import Resident, notebook_of
 from codeact_kernel.session import Origin
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from codeact_kernel.agent.loop import View
     from codeact_kernel.config import CodeAct
+    from codeact_kernel.replay_requests import ReplayRequests
+    from codeact_kernel.replay_verbs import ReplayVerbs
     from codeact_kernel.resident import Job
 
 SETTLE_SECONDS = 0.05
@@ -93,6 +95,8 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         self.settings = self.resident.settings
         self.session = self.resident.session
         self.history = self.resident.history
+        self.verbs: ReplayVerbs | None = None
+        self.replays: ReplayRequests | None = None
 
     @no_var_expand
     @line_cell_magic
@@ -117,26 +121,42 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
 
     async def _do(self, args: argparse.Namespace, task: str) -> Answer | None:
         try:
-            if task == "list":
-                self._list()
+            if self._done_at_once(task):
                 return None
-            if task == "reset":
-                self.resident.reset()
-                print("The conversation is forgotten; the next task begins a new episode.")  # noqa: T201
-                return None
-            if undo := UNDO.fullmatch(task):
-                report = self.resident.undo(int(undo["steps"] or 1), redo=undo["verb"] == "redo")
-                print(report["sentence"])  # noqa: T201
-                return None
-            if save := SAVE.fullmatch(task):
-                self.session.save_as(Path(save["path"]))
-                print(f"The episode is in {save['path']} now.")  # noqa: T201
-                return None
+            if verb := verb_of(task):
+                return await self._saved_notebook(args, *verb)
             if task == "fix":
                 return await self._ask(args, self.history.last_failure())
             return await self._ask(args, interpolate(task, self.here.user_ns, self.history.errors))
         except CodeActError as error:
             raise UsageError(str(error)) from None
+
+    def _done_at_once(self, task: str) -> bool:
+        """Do what takes no time, and say whether it was that."""
+        if task == "list":
+            self._list()
+        elif task == "reset":
+            self.resident.reset()
+            print("The conversation is forgotten; the next task begins a new episode.")  # noqa: T201
+        elif undo := UNDO.fullmatch(task):
+            report = self.resident.undo(int(undo["steps"] or 1), redo=undo["verb"] == "redo")
+            print(report["sentence"])  # noqa: T201
+        elif save := SAVE.fullmatch(task):
+            self.session.save_as(Path(save["path"]))
+            print(f"The episode is in {save['path']} now.")  # noqa: T201
+        else:
+            return False
+        return True
+
+    async def _saved_notebook(self, args: argparse.Namespace, verb: str, words: list[str]) -> Answer | None:
+        """Run a saved notebook again, or check it, or go on with it."""
+        load_replaying(self.here)
+        assert self.verbs is not None
+        following = await self.verbs.do(verb, words)
+        if following is None:
+            return None
+        args.model, args.again = args.model or following.model, True
+        return await self._ask(args, following.task)
 
     async def _ask(self, args: argparse.Namespace, task: str) -> Answer | None:
         resident = self.resident
@@ -268,6 +288,7 @@ def unload(shell: InteractiveShell) -> None:
     magics = shell.magics_manager.registry.pop("CodeActMagics", None)
     if magics is None:
         return
+    unload_replaying(shell)
     if magics.panel is not None:
         magics.panel.detach()
     close_all()

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import NoReturn
+import shlex
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 
 from codeact_kernel.config import APPROVAL_MODES
 
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+REPLAYING = "codeact_kernel.replaying"
 OPTION = re.compile(r"\s*(?P<name>--?[A-Za-z][\w-]*)(?:=(?P<value>\S+))?(?=\s|$)")
 SAVE = re.compile(r"save\s+(?P<path>\S+\.ipynb)")
+VERB = re.compile(r"(?P<verb>replay|rehearse|fork|resume)\s+(?P<rest>\S.*)")
 UNDO = re.compile(r"(?P<verb>undo|redo)(?:\s+(?P<steps>[1-9]\d?))?")
 VALUE = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|(\S+))")
 
@@ -23,6 +29,11 @@ USAGE = """\
   %codeact undo [N]  put your variables back to before the last step (or N steps)
   %codeact redo [N]  take an undo back
   %codeact list      the episodes kept beside this notebook
+  %codeact replay F  run a saved notebook's cells in this kernel and compare what they give; asks first
+                     [--yes] [--report OUT.ipynb] [--rtol R] [--rules TOML] [--policy P] [--without-prelude]
+  %codeact fork F --step K [-m M] [TASK]   go on from a step of an episode, here, with any model
+  %codeact resume F [-m M] [TASK]          go on after its last complete step
+  %codeact rehearse F                      check prompts, parser and observations against its record
   %codeact save F    go on with the episode in another file, F.ipynb
   %codeact reset     forget the conversation; the next task begins a new episode
   %codeact help      this text
@@ -72,3 +83,35 @@ def split(text: str) -> tuple[argparse.Namespace, str]:
     if rest.startswith("-- "):
         rest = rest[3:].strip()
     return parser.parse_args(options), rest
+
+
+def verb_of(task: str) -> tuple[str, list[str]] | None:
+    """Return a verb about a saved notebook and its words; None for a task, which may begin with the same word.
+
+    The word after the verb must name a notebook; what follows must be options, or more of the task to go on with.
+    """
+    found = VERB.fullmatch(task)
+    try:
+        words = shlex.split(found["rest"]) if found is not None else []
+    except ValueError:
+        return None
+    if found is None or not words or not words[0].endswith(".ipynb"):
+        return None
+    verb = found["verb"]
+    if verb == "replay" and len(words) > 1 and not words[1].startswith("-"):
+        return None
+    if verb == "rehearse" and not all(word.endswith(".ipynb") for word in words):
+        return None
+    return verb, words
+
+
+def load_replaying(shell: InteractiveShell) -> None:
+    """Load the part that runs saved notebooks again, if it is not there yet."""
+    manager: Any = shell.extension_manager
+    manager.load_extension(REPLAYING)
+
+
+def unload_replaying(shell: InteractiveShell) -> None:
+    """Unload it, if it is there."""
+    manager: Any = shell.extension_manager
+    manager.unload_extension(REPLAYING)

@@ -30,7 +30,7 @@ class Panel:
         self.resident = resident
         self.pages = Pages()
         self.notebook = Notebook(resident, self.pages)
-        self._requests = Requests(resident, self.notebook)
+        self.requests = Requests(resident, self.notebook)
         self._forget: Callable[[], None] = lambda: None
 
     def attach(self) -> None:
@@ -80,7 +80,7 @@ class Panel:
             return
         ident = data.get("id")
         try:
-            reply = self._requests.handle(page, data)
+            reply = self.requests.handle(page, data)
         except CodeActError as error:
             page.send({"type": "error", "re": ident, "sentence": str(error)})
         except Exception as error:  # a message that nobody foresaw must not end the subshell

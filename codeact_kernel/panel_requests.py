@@ -11,6 +11,7 @@ from codeact_kernel.errors import CodeActError, ConfigError
 from codeact_kernel.execute.cells import on_main
 from codeact_kernel.models import weights
 from codeact_kernel.models.select import resolve
+from codeact_kernel.options import load_replaying
 from codeact_kernel.resident import notebook_of
 from codeact_kernel.session import Origin
 from codeact_kernel.worker import worker
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     from codeact_kernel.pages import Page
     from codeact_kernel.resident import Resident
 
+    Handler = Callable[[Page, dict[str, Any]], dict[str, Any] | None]
+
 SETTINGS = ("model", "approval", "max_steps")
 OPTIONS = (*SETTINGS, "when_closed")
+REPLAYING = frozenset({"replay", "replay_run", "replay_outputs", "replay_go_on", "rehearse"})
+"""What `replay_requests` handles, which is loaded when the first of them comes."""
 PULL_FRAME = 0.2
 """Seconds between two `pull` events."""
 UNDO_SECONDS = 20.0
@@ -39,7 +44,7 @@ class Requests:
         self._resident = resident
         self._notebook = notebook
         self._pulling: set[str] = set()
-        self._handlers: dict[str, Callable[[Page, dict[str, Any]], dict[str, Any] | None]] = {
+        self._handlers: dict[str, Handler] = {
             "start": self._start,
             "stop": self._stop,
             "approve": self._approve,
@@ -57,13 +62,20 @@ class Requests:
             "ping": lambda _page, _data: {},
         }
 
+    def extend(self, handlers: dict[str, Handler]) -> None:
+        """Handle further messages."""
+        self._handlers |= handlers
+
     def handle(self, page: Page, data: dict[str, Any]) -> dict[str, Any] | None:
         """Do what a message asks.
 
         Raises:
             CodeActError: it cannot be done; the sentence is for the user.
         """
-        handler = self._handlers.get(str(data.get("type")))
+        kind = str(data.get("type"))
+        if kind in REPLAYING and kind not in self._handlers:
+            load_replaying(self._resident.shell)
+        handler = self._handlers.get(kind)
         if handler is None:
             raise ConfigError(
                 f"The kernel's codeact-kernel does not know {data.get('type')!r}; the panel and the kernel may be "
@@ -115,9 +127,9 @@ class Requests:
         def work() -> dict[str, Any]:
             return resident.undo(steps, redo=redo)
 
-        self._later(page, data, lambda: on_main(resident.kernel, work).result(timeout=UNDO_SECONDS))
+        self.later(page, data, lambda: on_main(resident.kernel, work).result(timeout=UNDO_SECONDS))
 
-    def _later(self, page: Page, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
+    def later(self, page: Page, data: dict[str, Any], work: Callable[[], dict[str, Any]]) -> None:
         """Answer from a thread of its own: the subshell must hear Stop meanwhile."""
 
         def fail(sentence: str) -> None:
@@ -148,7 +160,7 @@ class Requests:
         return {"settings": dict(resident.progress.settings)}
 
     def _status(self, page: Page, data: dict[str, Any]) -> None:
-        self._later(page, data, lambda: self._model_status(probe=bool(data.get("probe"))))
+        self.later(page, data, lambda: self._model_status(probe=bool(data.get("probe"))))
 
     def _model_status(self, *, probe: bool) -> dict[str, Any]:
         config = self._resident.settings

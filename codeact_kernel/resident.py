@@ -5,6 +5,7 @@ Every surface of a live kernel (the magic, the widget, the side panel) goes thro
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from codeact_kernel.worker import worker
 
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -69,6 +70,7 @@ class Resident:
         self.history = History(shell, self._busy)
         self.names = Names(shell.user_ns, lambda: set(shell.user_ns_hidden), lambda: self.settings.undo_bytes)
         self.job: Job | None = None
+        self._replay: Stop | None = None
         self._lock = threading.Lock()
         self.settings.observe(lambda _: self._tell_settings())
         self._tell_settings()
@@ -86,11 +88,7 @@ class Resident:
         if not task.strip():
             raise ConfigError('The task is empty: say what you want to know, e.g. "which region grew?".')
         with self._lock:
-            current = self.progress.current
-            if current is not None:
-                raise BusyError(
-                    f"The agent is at work in this kernel for {current.owner}; wait for it or stop it first."
-                )
+            self._must_be_free()
             facts = {
                 "task": title or task,
                 "notebook": origin.notebook,
@@ -189,7 +187,34 @@ class Resident:
 
     def stop(self) -> bool:
         """Stop what is under way; from any thread. Says whether there was anything."""
-        return self.progress.stop()
+        replay = self._replay
+        if replay is not None:
+            replay.set()
+        return self.progress.stop() or replay is not None
+
+    @contextlib.contextmanager
+    def replaying(self, stop: Stop) -> Iterator[None]:
+        """Keep the kernel's one place for a replay, which `stop` ends.
+
+        Raises:
+            BusyError: a task or a replay is under way.
+        """
+        with self._lock:
+            self._must_be_free()
+            self._replay = stop
+        try:
+            yield
+        finally:
+            self._replay = None
+
+    def _must_be_free(self) -> None:
+        current = self.progress.current
+        if current is not None:
+            raise BusyError(
+                f"The agent is at work in this kernel for {current.owner}; wait for it or stop it first."
+            )
+        if self._replay is not None:
+            raise BusyError("A notebook is replayed in this kernel; wait for it or stop it first.")
 
     def _busy(self) -> bool:
         """Say whether what runs on the main thread now is the agent's."""

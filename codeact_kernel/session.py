@@ -98,7 +98,7 @@ class Session:
     _model: Model | None = None
     _model_key: tuple[Any, ...] = ()
     _allowed: set[str] = field(default_factory=set)
-    _adopted: Path | None = None
+    _adopted: tuple[Path, str] | None = None
 
     async def check(self, task: str, config: CodeAct, stop: Stop, *, out: Path | None = None) -> Model:
         """Return the task's model; what cannot be used is found here, before anything was started.
@@ -185,10 +185,13 @@ class Session:
             self.writer.close()
             self.writer = None
 
-    def adopt(self, episode: Path) -> None:
-        """Let the next task go on with a saved episode, unless a conversation is open."""
+    def adopt(self, episode: Path, note: str | None = None) -> None:
+        """Let the next task go on with a saved episode, unless a conversation is open.
+
+        `note` tells the model in which state the kernel is; None says that it was restarted.
+        """
         if self.conversation is None and not self.running:
-            self._adopted = episode
+            self._adopted = episode, prompt.words("restarted") if note is None else note
 
     def save_as(self, path: Path) -> None:
         """Go on with the episode at another place.
@@ -241,9 +244,10 @@ class Session:
 
     def _take_up(self) -> None:
         """Go on with the adopted episode; where that cannot be, say so, and the task begins a new one."""
-        path, self._adopted = self._adopted, None
-        if path is None:
+        adopted, self._adopted = self._adopted, None
+        if adopted is None:
             return
+        path, note = adopted
         try:
             system, turns = chat.conversation(read_notebook(path))
             writer = EpisodeWriter.resume(path, on_trouble=self._warn)
@@ -256,7 +260,7 @@ class Session:
             system,
             turns,
             view,
-            note=prompt.words("restarted"),
+            note=note,
             steps=max((step.index for step in steps), default=0),
         )
         self.writer = writer

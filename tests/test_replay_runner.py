@@ -240,6 +240,12 @@ class Live:
     async def interrupt(self):
         """Nothing runs."""
 
+    def answer_with(self, answer):
+        assert answer is None
+
+    async def take_literally(self, on):
+        assert on, "these are actions"
+
 
 def test_any_executor_replays_step_by_step():
     cells = [PlannedCell(n, "action", str(n), (printed(str(n)),), recorded=True, failed=False, seconds=4.0) for n in (1, 2)]  # fmt: skip

@@ -62,16 +62,25 @@ INTERRUPTIBLE = (check_names, changed_names, look)
 
 
 @contextlib.contextmanager
-def order_kept(shell: Any, stdin: list[dict[str, str]], reinstall: Callable[[], None]) -> Iterator[None]:
+def order_kept(
+    shell: Any,
+    stdin: list[dict[str, str]],
+    reinstall: Callable[[], None],
+    *,
+    literal: bool = True,
+    answer: Callable[[str], str] | None = None,
+) -> Iterator[None]:
     """Leave the shell usable whatever the cell does to streams, exit, input and signals.
 
-    `stdin` takes what is asked and answered meanwhile; `reinstall` takes SIGINT back at the end.
+    `stdin` takes what is asked and answered meanwhile; `reinstall` takes SIGINT back at the end. `literal` says
+    whether the cell means what is written, see `take_literally`; `answer` gives what `input()` returns, where the
+    person is not asked.
     """
     streams = sys.stdin, sys.stdout, sys.stderr
     threads = [getattr(stream, "pub_thread", None) for stream in streams]
-    ask, asks = builtins.input, _recorder(builtins.input, stdin)
+    ask, asks = builtins.input, _recorder(answer or builtins.input, stdin)
     outer = shell.displayhook.exec_result
-    guess = take_literally(shell)
+    guess = take_literally(shell) if literal else _nothing
     shell.ask_exit = refuse_exit
     builtins.input = asks  # type: ignore[assignment]
     try:
@@ -101,11 +110,15 @@ def plain_error(failure: BaseException | None) -> ErrorReport | None:
     return None if failure is None else ErrorReport(type(failure).__name__, str(failure))
 
 
-def _recorder(ask: Callable[[object], str], stdin: list[dict[str, str]]) -> Callable[[object], str]:
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _recorder(ask: Callable[[str], str], stdin: list[dict[str, str]]) -> Callable[[object], str]:
     """Return an `input` that notes prompts and answers."""
 
     def asks(prompt: object = "", /) -> str:
-        answer = ask(prompt)
+        answer = ask(str(prompt))
         stdin.append({"prompt": str(prompt), "answer": answer})
         return answer
 

@@ -113,7 +113,9 @@ class CellsExecutor:
                 if own:
                     self._front.cancel(request.cell_id)
             if own and not future.done():
-                await asyncio.to_thread(send_to_itself, request)
+                await asyncio.to_thread(
+                    send_to_itself, code, metadata={"cellId": cell_id}, known=request.by_itself
+                )
             execution = await self._ended(request, future, timeout)
         except asyncio.CancelledError:
             await self.interrupt()
@@ -198,11 +200,17 @@ def queued(kernel: Any) -> bool:
     return bool(getattr(lock, "_waiters", None))
 
 
-def send_to_itself(request: CellRequest) -> None:
+def send_to_itself(
+    code: str,
+    *,
+    silent: bool = False,
+    metadata: dict[str, Any] | None = None,
+    known: Callable[[str], object] = lambda _: None,
+) -> None:
     """Send the kernel of this process an execute request, as a front end would; blocks for some milliseconds.
 
     It waits its turn behind what was sent before. Nobody is there to answer `input()`, and a failing cell does not
-    abort the cells after it.
+    abort the cells after it. `known` is told the id of the Jupyter session that sends it, before it is sent.
 
     Raises:
         ExecutionError: this is no kernel that listens.
@@ -217,18 +225,18 @@ def send_to_itself(request: CellRequest) -> None:
         raise ExecutionError(f"The kernel cannot be reached from inside ({error}).") from None
     assert isinstance(info, dict)
     session = Session(key=info["key"], signature_scheme=info["signature_scheme"])
-    request.by_itself(session.session)
+    known(session.session)
     message = session.msg(
         "execute_request",
         {
-            "code": request.code,
-            "silent": False,
-            "store_history": True,
+            "code": code,
+            "silent": silent,
+            "store_history": not silent,
             "user_expressions": {},
             "allow_stdin": False,
             "stop_on_error": False,
         },
-        metadata={"cellId": request.cell_id},
+        metadata=metadata,
     )
     port, transport = info["shell_port"], info["transport"]
     separator = ":" if transport == "tcp" else "-"

@@ -80,6 +80,8 @@ class ServingExecutor:
         self._early: list[Callable[[], object]] | None = []
         self._unserved = False
         self._lock = threading.Lock()
+        self._literal = True
+        self._answer_stdin: Callable[[str], str] | None = None
 
     # -- on the shell's main loop ------------------------------------------------------------------------------
     async def serve(self, work: concurrent.futures.Future[T]) -> T:
@@ -151,7 +153,9 @@ class ServingExecutor:
         report: dict[str, Any] = {}
         stdin: list[dict[str, str]] = []
         notes: tuple[str, ...] = ()
-        keeping = order_kept(self._shell, stdin, serving.guard.reinstall)
+        keeping = order_kept(
+            self._shell, stdin, serving.guard.reinstall, literal=self._literal, answer=self._answer_stdin
+        )
         with serving.guard.announced(), self._capture(reducer) as capture, keeping:
             serving.capture = capture
             try:
@@ -278,6 +282,14 @@ class ServingExecutor:
             serving.loop.call_soon_threadsafe(act, context=serving.post_context)
             return True
         return False
+
+    def answer_with(self, answer: Callable[[str], str] | None) -> None:
+        """Say who answers `input()` from the next cell on; None for the person at the shell."""
+        self._answer_stdin = answer
+
+    async def take_literally(self, on: bool) -> None:  # noqa: FBT001 - the one argument says it
+        """Say whether cells mean what is written from the next one on; see `kernelside.take_literally`."""
+        self._literal = on
 
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header."""

@@ -47,16 +47,16 @@ class EnvironmentDifference:
     fatal: bool = False
 
 
-def compare(plan: Plan, folder: Path) -> list[EnvironmentDifference]:
+def compare(plan: Plan, folder: Path, *, here: bool = False) -> list[EnvironmentDifference]:
     """Return what of an episode's header is not so here, what prevents a replay first; [] for other notebooks.
 
     `folder` is the notebook's. A file that is gone prevents a replay only where a cell names it. Packages are
-    looked up in the Python of the kernel.
+    looked up in the Python of the kernel, which is this process where `here` says so.
     """
-    found = kernel_differences(plan.kernel)
+    found = [] if here else kernel_differences(plan.kernel)
     header = unescape(plan.header)
     if header and not found:
-        found += _language(header, plan.kernel)
+        found += _language(header, plan.kernel, ours=here)
         found += _files(header, working_folder(plan, folder), [cell.source for cell in plan.cells])
     return sorted(found, key=lambda difference: not difference.fatal)
 
@@ -94,14 +94,14 @@ def _argv(name: str) -> list[str] | None:
         return None
 
 
-def _language(header: dict[str, Any], kernel: str) -> list[EnvironmentDifference]:
+def _language(header: dict[str, Any], kernel: str, *, ours: bool) -> list[EnvironmentDifference]:
     """Return the differences of the language and of the packages."""
     wanted = {
         str(name): str(version)
         for name, version in list((header.get("packages") or {}).items())[:MOST_NAMES]
         if isinstance(version, str)
     }
-    language, present = _installed(kernel, wanted)
+    language, present = _installed(kernel, wanted, ours=ours)
     found = []
     recorded = str((header.get("kernel") or {}).get("language_version") or "")
     if recorded and language and recorded != language:
@@ -118,9 +118,9 @@ def _language(header: dict[str, Any], kernel: str) -> list[EnvironmentDifference
     return found
 
 
-def _installed(kernel: str, names: Iterable[str]) -> tuple[str, dict[str, str]]:
+def _installed(kernel: str, names: Iterable[str], *, ours: bool) -> tuple[str, dict[str, str]]:
     """Return the version of the kernel's Python, "" where it is not known, and of these packages."""
-    argv = _argv(kernel) or [""]
+    argv = [sys.executable] if ours else _argv(kernel) or [""]
     if Path(argv[0]) == Path(sys.executable) or argv[0] in ("python", "python3"):
         found = {}
         for name in names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -37,7 +37,7 @@ class PlannedCell:
     it failed then, None where that is not known; `may_fail` whether it is marked as one that may.
     `seconds` is how long it took then, None where that is not known; `stdin` holds the answers given to `input()`.
     `began` is when it ran then (seconds since the epoch). `skip` says why it is not run, "" where it is.
-    `position` is the entry's in an episode.
+    `position` is the entry's in an episode. `enters`: it goes to the working folder of an episode.
     """
 
     number: int
@@ -55,6 +55,7 @@ class PlannedCell:
     position: int = -1
     count: int | None = None
     began: float | None = None
+    enters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def plan(
     without_prelude: bool = False,
     anyway: bool = False,
     through: int | None = None,
+    enter: bool = True,
 ) -> Plan:
     """Return what a replay of a notebook runs.
 
@@ -101,6 +103,7 @@ def plan(
         without_prelude: leave the kernel's earlier input history out.
         anyway: go on with an episode that was changed since it was recorded.
         through: the last step (by its index) that is run; None runs all.
+        enter: run the cell that goes to the working folder; a kernel that is there already has no need of it.
 
     Raises:
         EditedError: the episode was changed, and `anyway` is not set.
@@ -108,7 +111,8 @@ def plan(
     """
     metadata = notebook["metadata"]
     if "schema" in (metadata.get(KEY) or {}):
-        return _of_episode(notebook, path, without_prelude=without_prelude, anyway=anyway, through=through)
+        planned = _of_episode(notebook, path, without_prelude=without_prelude, anyway=anyway, through=through)
+        return planned if enter else replace(planned, cells=tuple(c for c in planned.cells if not c.enters))
     kernel = str((metadata.get("kernelspec") or {}).get("name") or "python3")
     code = (cell for cell in notebook["cells"] if cell["cell_type"] == "code" and source_of(cell).strip())
     return Plan(tuple(_plain_cell(cell, number) for number, cell in enumerate(code, 1)), kernel)
@@ -135,8 +139,7 @@ def _of_episode(
         )
     kernel = str((header.get("kernel") or {}).get("name") or "python3")
     cells = tuple(_episode_cells(episode, without_prelude=without_prelude, through=through))
-    enters = any(mark_of(cell).get("role") == "cwd" for entry in episode.entries for cell in entry.cells)
-    return Plan(cells, kernel, header, problems, enters)
+    return Plan(cells, kernel, header, problems, any(cell.enters for cell in cells))
 
 
 def _episode_cells(episode: Episode, *, without_prelude: bool, through: int | None) -> Iterator[PlannedCell]:
@@ -152,7 +155,9 @@ def _episode_cells(episode: Episode, *, without_prelude: bool, through: int | No
                 continue
             number += 1
             if entry.kind == "prelude":
-                yield _given_cell(cell, number, "prelude", entry.position)
+                yield replace(
+                    _given_cell(cell, number, "prelude", entry.position), enters=mark.get("role") == "cwd"
+                )
             elif mark.get("kind") == "human":
                 yield _given_cell(cell, number, "human", entry.position)
             else:

@@ -130,7 +130,7 @@ def _cells_of(result: CellResult) -> Iterator[dict[str, Any]]:
                 "",
                 *(f"- {_inline(str(one.where))}: {_inline(str(one.kind))}" for one in comparison.differences[:20]),
             ]
-        lines += ["", _side_by_side(planned.outputs, result.outputs)]
+        lines += ["", side_by_side(planned.outputs, result.outputs)]
         pictures, attachments = _pictures(planned.outputs, result.outputs)
         lines += ["", *pictures] if pictures else []
     cell = _markdown("\n".join(lines))
@@ -150,8 +150,8 @@ def _cells_of(result: CellResult) -> Iterator[dict[str, Any]]:
     }
 
 
-def _side_by_side(old: Sequence[NbOutput], new: Sequence[NbOutput]) -> str:
-    """Return a table on one line, in which nothing of the texts is markup, Markdown or mathematics."""
+def side_by_side(old: Sequence[NbOutput], new: Sequence[NbOutput]) -> str:
+    """Return both sides as a table of HTML on one line; nothing of them is markup, Markdown or mathematics."""
     sides = "".join(f"<td><pre>{_escaped(_text_of(side))}</pre></td>" for side in (old, new))
     return f"<table><tr><th>recorded</th><th>now</th></tr><tr>{sides}</tr></table>"
 
@@ -162,7 +162,7 @@ def _pictures(old: Sequence[NbOutput], new: Sequence[NbOutput]) -> tuple[list[st
     columns: list[list[str]] = []
     for side, outputs in (("recorded", old), ("now", new)):
         column: list[str] = []
-        for mime, data in _bitmaps(outputs):
+        for mime, data in bitmaps(outputs):
             name = f"{side}-{len(column) + 1}.{PICTURES[mime]}"
             attachments[name] = {mime: data}
             column.append(f"![{side}](attachment:{name})")
@@ -178,7 +178,8 @@ def _pictures(old: Sequence[NbOutput], new: Sequence[NbOutput]) -> tuple[list[st
     ], attachments
 
 
-def _bitmaps(outputs: Sequence[NbOutput]) -> Iterator[tuple[str, str]]:
+def bitmaps(outputs: Sequence[NbOutput]) -> Iterator[tuple[str, str]]:
+    """Yield the mime type and the Base64 of each picture that outputs hold."""
     for output in outputs:
         for mime in PICTURES:
             data = loading.joined((output.get("data") or {}).get(mime))

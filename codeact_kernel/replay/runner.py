@@ -34,13 +34,19 @@ _UNCOMPARED = "only whether it fails was compared"
 
 
 class Runs(Protocol):
-    """What replays cells: `execute.base.Executor` has it."""
+    """What replays cells: a fresh kernel, or the one that the user sits at."""
 
     async def run(self, code: str, *, timeout: float | None = None) -> Execution:
         """Run one cell to its end."""
 
     async def interrupt(self) -> None:
         """Interrupt the running cell."""
+
+    def answer_with(self, answer: Callable[[str], str] | None) -> None:
+        """Say who answers `input()` from the next cell on; None for nobody."""
+
+    async def take_literally(self, on: bool) -> None:  # noqa: FBT001 - the one argument says it
+        """Say whether the next cells mean what is written, or `ls` may mean `%ls`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +191,20 @@ def fresh_executor(planned: Plan, folder: Path, *, look: bool = False) -> FreshE
 
 
 async def replay_cells(
-    cells: Sequence[PlannedCell], executor: Runs, options: Options | None = None, *, stop: Stop | None = None
+    cells: Sequence[PlannedCell],
+    executor: Runs,
+    options: Options | None = None,
+    *,
+    stop: Stop | None = None,
+    aliases: Aliases | None = None,
 ) -> AsyncIterator[CellResult]:
     """Run cells one after another and yield what came of each; with a caller that waits, step by step.
 
     A cell that fails does not keep later ones from running; after a kernel died, or Stop, they are not run.
+    `aliases` go from one call to the next where a notebook is run in several.
     """
     options, stop = options or Options(), stop or Stop()
-    because, aliases = "", Aliases()
+    because, aliases = "", aliases or Aliases()
     for planned in cells:
         if planned.skip:
             yield CellResult(planned, "skipped", f"Not run: {planned.skip}.")
@@ -291,9 +303,8 @@ def _error_words(outputs: Sequence[NbOutput]) -> str:
 
 async def _run(planned: PlannedCell, executor: Runs, options: Options, stop: Stop) -> tuple[Execution, float]:
     """Run one cell with its recorded answers to `input()`; Stop interrupts it."""
-    if isinstance(executor, FreshExecutor):
-        executor.answer_with(_answers(planned) if planned.stdin else None)
-        await executor.take_literally(planned.kind == "action")
+    executor.answer_with(_answers(planned) if planned.stdin else None)
+    await executor.take_literally(planned.kind == "action")
     loop = asyncio.get_running_loop()
     waiting: set[asyncio.Task[None]] = set()
 
