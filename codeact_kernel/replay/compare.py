@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from codeact_kernel.canonical import canonical
 from codeact_kernel.replay import pictures
 from codeact_kernel.replay.fold import fold
+from codeact_kernel.replay.kept import kept_by_both
 from codeact_kernel.replay.rules import Aliases, Moment, Removed, Rules
 from codeact_kernel.replay.texts import Difference, Leaf, compare_texts, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from codeact_kernel.types import NbOutput
 
@@ -128,22 +129,33 @@ def _joined(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _folded(outputs: Sequence[NbOutput]) -> dict[str, str]:
+def _streams_of(outputs: Sequence[NbOutput]) -> dict[str, str]:
     streams: dict[str, list[str]] = {}
     for output in outputs:
         if output.get("output_type") == "stream":
             streams.setdefault(str(output.get("name", "stdout")), []).append(_joined(output.get("text", "")))
-    return {name: fold("".join(texts)) for name, texts in streams.items()}
+    return {name: "".join(texts) for name, texts in streams.items()}
+
+
+def _folded(
+    context: _Context, recorded: Sequence[NbOutput], new: Sequence[NbOutput]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield name and both texts of each stream, as far as both were kept."""
+    old_streams, new_streams = _streams_of(recorded), _streams_of(new)
+    for name in {**old_streams, **new_streams}:
+        old, now, left_out = kept_by_both(old_streams.get(name, ""), new_streams.get(name, ""))
+        if left_out:
+            context.removed["middle of a long stream", f"{name}: {left_out}"] = 1
+        yield name, fold(old), fold(now)
 
 
 def _strict(context: _Context, recorded: Sequence[NbOutput], new: Sequence[NbOutput]) -> None:
-    old_streams, new_streams = _folded(recorded), _folded(new)
     old_rich, new_rich = (
         [_plain(one) for one in side if one.get("output_type") != "stream"] for side in (recorded, new)
     )
-    for name in {**old_streams, **new_streams}:
-        if old_streams.get(name, "") != new_streams.get(name, ""):
-            context.differs(name, old_streams.get(name, ""), new_streams.get(name, ""), "text")
+    for name, old, now in _folded(context, recorded, new):
+        if old != now:
+            context.differs(name, old, now, "text")
     for number in range(max(len(old_rich), len(new_rich))):
         one, other = (side[number] if number < len(side) else "" for side in (old_rich, new_rich))
         if one != other:
@@ -163,9 +175,7 @@ def _plain(output: NbOutput) -> str:
 
 
 def _streams(context: _Context, recorded: Sequence[NbOutput], new: Sequence[NbOutput], *, contains: bool) -> None:
-    old_streams, new_streams = _folded(recorded), _folded(new)
-    for name in {**old_streams, **new_streams}:
-        old, now = old_streams.get(name, ""), new_streams.get(name, "")
+    for name, old, now in _folded(context, recorded, new):
         if contains:
             context.add(
                 in_order(
