@@ -6,7 +6,7 @@ import re
 
 from codeact_kernel.terminal import render
 
-_UP = re.compile(r"\x1b\[(\d*)A")
+_UP = re.compile(r"\x1b\[(\d{0,9})A")
 _MARK = re.compile(r"[{}()\[\]'\",:\\\n]")
 MOST_TEXT, MOST_SETS = 300_000, 5_000
 """Characters and braces of a text in which sets are looked for; it takes microseconds a bracket or comma."""

@@ -25,6 +25,8 @@ LARGE = 60_000
 """Characters from which on only the lines that differ are looked at."""
 _BROKEN = re.compile(r",\n {1,80}(?! )")
 MOST_LINES = 2_000
+FEW_LINES = 300
+"""Up to so many lines are paired with all their equals; the work grows with the cube of the number of lines."""
 MOST_SHOWN = 20
 MOST_TEXT = 2_000
 
@@ -150,7 +152,8 @@ def _tell(where: str, old: str, new: str, pair: tuple[Blanked, Blanked], leaf: L
         first = next((place for place, (a, b) in alike if a != b), min(len(before), len(after)))
         blocks = [(first, first + 1, first, first + 1)]
     else:
-        matcher = difflib.SequenceMatcher(None, plain[0], plain[1], autojunk=False)
+        many = max(len(before), len(after)) > FEW_LINES
+        matcher = difflib.SequenceMatcher(None, plain[0], plain[1], autojunk=many)
         blocks = [(a, b, c, d) for tag, a, b, c, d in matcher.get_opcodes() if tag != "equal"]
     for a, b, c, d in blocks[:MOST_SHOWN]:
         at = f"{where}, line {a + 1}" if len(before) > 1 else where
