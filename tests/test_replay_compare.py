@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,20 @@ def test_a_difference_says_where_and_what():
         [stream("\n".join(map(str, range(5000))))], [stream("\n".join(map(str, range(1, 5001))))]
     )
     assert found.differences
+
+
+def test_many_paragraphs_that_differ_are_told_apart_in_no_time():
+    """Every other line is empty, and each empty one could stand for each other one."""
+    old, new = ("\n\n".join(f"{word} {number}" for number in range(900)) for word in ("was", "is"))
+    began = time.monotonic()
+    found = compare_outputs([stream(old)], [stream(new)])
+    assert time.monotonic() - began < 5
+    assert (found.verdict, found.differences[0].old[:5]) == ("differs", "was 0")
+
+
+def test_a_cursor_that_goes_up_further_than_numbers_are_read_is_no_error():
+    text = "a\n\x1b[" + "9" * 5000 + "Ab"
+    assert verdict([stream(text)], [stream(text + "!")]) == "differs"
 
 
 def test_what_was_removed_is_listed_with_its_count():

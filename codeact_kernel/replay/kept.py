@@ -72,4 +72,4 @@ def _tails(*sides: _Side) -> tuple[str, str]:
         count = min(len(one), len(other))
         return "".join(one[-count:]), "".join(other[-count:])
     size = min(len(side.tail) for side in sides)
-    return sides[0].tail[-size:], sides[1].tail[-size:]
+    return sides[0].tail[len(sides[0].tail) - size :], sides[1].tail[len(sides[1].tail) - size :]
