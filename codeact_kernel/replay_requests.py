@@ -96,14 +96,12 @@ class ReplayRequests:
         }
 
     def _go_on(self, _page: Page, data: dict[str, Any]) -> dict[str, Any]:
-        """Let the next task go on after the last step that ran again; return the task, and who is to do it."""
+        """Let the next task go on after the last step that ran again; return the task."""
         _, live = self._find(data)
         if live.running:
             raise BusyError("The replay still runs; wait for it or stop it first.")
-        task, model = self._replays.go_on(
-            live, str(data.get("task") or "").strip() or None, model=data.get("model")
-        )
-        return {"task": task, "model": model}
+        task, _ = self._replays.go_on(live, str(data.get("task") or "").strip() or None)
+        return {"task": task}
 
     def _rehearse(self, data: dict[str, Any]) -> dict[str, Any]:
         """Check the loop against the record; nothing runs."""
@@ -119,9 +117,9 @@ class ReplayRequests:
         cells, live = self._wanted.pop(name, None), self._open.get(name)
         if live is None:
             return
-        problem = ""
+        problem, self._told = "", 0.0
         try:
-            await self._replays.go(live, cells, told=lambda _: self._progress(name))
+            await self._replays.go(live, cells, told=lambda: self._progress(name))
         except Exception as error:
             problem = str(error) or type(error).__name__
         finally:

@@ -7,7 +7,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from IPython.core.error import UsageError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from codeact_kernel.replay.live import LiveReplay
-    from codeact_kernel.replay.runner import CellResult
     from codeact_kernel.replays import Replays
 
 NOBODY = "Nobody is here to allow that the cells run; with --yes they run without asking."
@@ -168,8 +167,8 @@ class _Counting:
 
     def __init__(self, live: LiveReplay) -> None:
         self._live = live
-        self._handle: Any = None
         self._drawn = 0.0
+        self._said = 0
         self._update: Callable[[str], None] | None = self._begin() if _displays() else None
 
     def _begin(self) -> Callable[[str], None]:
@@ -182,12 +181,14 @@ class _Counting:
 
         return update
 
-    def told(self, result: CellResult) -> None:
-        """Count a cell."""
-        if self._update is None:
-            print(page.line(result))  # noqa: T201
-            return
+    def told(self) -> None:
+        """Count the cells that ran."""
         done, of, present = len(self._live.results), len(self._live.planned.cells), time.monotonic()
+        if self._update is None:
+            for result in self._live.results[self._said :]:
+                print(page.line(result))  # noqa: T201
+            self._said = done
+            return
         if present - self._drawn >= FRAME:
             self._drawn = present
             self._update(f"{done} of {of} cells, {self._live.path.name}")

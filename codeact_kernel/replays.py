@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from codeact_kernel.replay.fork import Branch
     from codeact_kernel.replay.live import LiveReplay
-    from codeact_kernel.replay.runner import CellResult, Options
+    from codeact_kernel.replay.runner import Options
     from codeact_kernel.resident import Resident
 
 
@@ -40,7 +40,7 @@ class Replays:
         return open_live(path, options, names=names, through=through)
 
     async def go(
-        self, live: LiveReplay, count: int | None = None, *, told: Callable[[CellResult], object] = lambda _: None
+        self, live: LiveReplay, count: int | None = None, *, told: Callable[[], object] = lambda: None
     ) -> None:
         """Run the next cells of a replay, in the folder in which they ran; on the shell's main loop.
 

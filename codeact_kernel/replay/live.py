@@ -70,9 +70,11 @@ class LiveReplay:
         return max(steps, default=None)
 
     async def run(
-        self, executor: Runs, count: int | None = None, *, told: Callable[[CellResult], object] = lambda _: None
+        self, executor: Runs, count: int | None = None, *, told: Callable[[], object] = lambda: None
     ) -> None:
-        """Run the next `count` cells, all that are left with None; `told` hears of each. Stop ends it for good.
+        """Run the next `count` cells, all that are left with None. Stop ends it for good.
+
+        `told` is called when it begins and after each cell.
 
         Raises:
             ConfigError: it runs already, or has ended.
@@ -81,10 +83,11 @@ class LiveReplay:
             raise ConfigError(f"The replay of {self.path.name} is {self.state}; open it anew to run it again.")
         self.running, began = True, time.monotonic()
         try:
+            told()
             cells = self.left[:count]
             async for result in replay_cells(cells, executor, self.options, stop=self.stop, aliases=self._aliases):
                 self.results.append(result)
-                told(result)
+                told()
         finally:
             self.running = False
             self.seconds += time.monotonic() - began

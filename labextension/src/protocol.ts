@@ -27,7 +27,12 @@ export type FrontEndMessage =
   | EpisodesMessage
   | MessagesMessage
   | CellsMessage
-  | PingMessage;
+  | PingMessage
+  | ReplayMessage
+  | ReplayRunMessage
+  | ReplayOutputsMessage
+  | ReplayGoOnMessage
+  | RehearseMessage;
 /**
  * What may run without asking. `auto` is never persisted.
  */
@@ -48,7 +53,11 @@ export type ReplyMessage =
   | EpisodesReply
   | MessagesReply
   | CellsReply
-  | ErrorReply;
+  | ErrorReply
+  | ReplayReply
+  | ReplayOutputsReply
+  | ReplayGoOnReply
+  | RehearseReply;
 export type StepStatus =
   | 'thinking'
   | 'writing'
@@ -79,7 +88,8 @@ export type KernelEvent =
   | ProposalEvent
   | NoticeEvent
   | PullEvent
-  | SettingsEvent;
+  | SettingsEvent
+  | ReplayEvent;
 /**
  * What the agent of a kernel does now.
  */
@@ -327,6 +337,78 @@ export interface PingMessage {
   id: string;
 }
 /**
+ * Asks what a replay of a saved notebook would run. Nothing runs.
+ */
+export interface ReplayMessage {
+  v: 1;
+  type: 'replay';
+  /**
+   * Chosen by the front end.
+   */
+  id: string;
+  /**
+   * As in `EpisodeEntry`.
+   */
+  path: string;
+}
+/**
+ * Has the next cells of a replay run, once the kernel is free. `replay` events tell how it goes; `stop` ends it.
+ */
+export interface ReplayRunMessage {
+  v: 1;
+  type: 'replay_run';
+  /**
+   * Chosen by the front end.
+   */
+  id: string;
+  replay: string;
+  /**
+   * How many; without it, all that are left.
+   */
+  cells?: number;
+}
+/**
+ * Asks for both sides of a cell that ran again.
+ */
+export interface ReplayOutputsMessage {
+  v: 1;
+  type: 'replay_outputs';
+  /**
+   * Chosen by the front end.
+   */
+  id: string;
+  replay: string;
+  number: number;
+}
+/**
+ * Lets the next task go on after the last step that ran again, as a new episode.
+ */
+export interface ReplayGoOnMessage {
+  v: 1;
+  type: 'replay_go_on';
+  /**
+   * Chosen by the front end.
+   */
+  id: string;
+  replay: string;
+  /**
+   * Empty: the task of that step.
+   */
+  task: string;
+}
+/**
+ * Asks whether prompts, parser and observations are still those of an episode. Nothing runs.
+ */
+export interface RehearseMessage {
+  v: 1;
+  type: 'rehearse';
+  /**
+   * Chosen by the front end.
+   */
+  id: string;
+  path: string;
+}
+/**
  * Answers `ping`, `pull` and `reset`.
  */
 export interface EmptyReply {
@@ -533,6 +615,144 @@ export interface ErrorReply {
   sentence: string;
 }
 /**
+ * Answers `replay`.
+ */
+export interface ReplayReply {
+  v: 1;
+  type: 'reply';
+  /**
+   * The id of the request.
+   */
+  re: string;
+  replay: Replay;
+}
+/**
+ * A saved notebook that is replayed in this kernel, or is about to be.
+ */
+export interface Replay {
+  /**
+   * What messages call it.
+   */
+  name: string;
+  /**
+   * As in `EpisodeEntry`.
+   */
+  path: string;
+  state: 'ready' | 'queued' | 'running' | 'done' | 'stopped';
+  /**
+   * The worst of its cells, once all ran.
+   */
+  verdict: string;
+  /**
+   * How many cells have which verdict.
+   */
+  sentence: string;
+  /**
+   * Where its cells run.
+   */
+  folder: string;
+  /**
+   * What is not as it was when it was recorded.
+   */
+  notes: string[];
+  cells: ReplayCell[];
+  /**
+   * The number of the cell that runs next.
+   */
+  next: number | null;
+  /**
+   * The last step that ran again: a task can go on from it.
+   */
+  step: number | null;
+  seconds: number;
+  /**
+   * Why the last request to run cells failed, empty if it did not.
+   */
+  problem: string;
+}
+/**
+ * One cell of a replay.
+ */
+export interface ReplayCell {
+  /**
+   * Counts from 1.
+   */
+  number: number;
+  /**
+   * The step of the episode, null for a cell before it.
+   */
+  step: number | null;
+  kind: string;
+  source: string;
+  /**
+   * Why it is not run, empty where it is.
+   */
+  skip: string;
+  risks: Risk[];
+  /**
+   * Empty before it ran.
+   */
+  verdict: '' | 'same' | 'drift' | 'differs' | 'status' | 'skipped' | 'not-run';
+  /**
+   * One line on the verdict.
+   */
+  reason: string;
+  seconds: number | null;
+}
+/**
+ * One thing a cell may touch.
+ */
+export interface Risk {
+  /**
+   * Stable name, e.g. `delete`.
+   */
+  kind: string;
+  /**
+   * What a person reads, e.g. `deletes files: out/*.csv`.
+   */
+  words: string;
+}
+/**
+ * Answers `replay_outputs`: text and bitmaps only.
+ */
+export interface ReplayOutputsReply {
+  v: 1;
+  type: 'reply';
+  /**
+   * The id of the request.
+   */
+  re: string;
+  recorded: NbOutput[];
+  now: NbOutput[];
+  differences: string[];
+}
+/**
+ * Answers `replay_go_on`: the task to start.
+ */
+export interface ReplayGoOnReply {
+  v: 1;
+  type: 'reply';
+  /**
+   * The id of the request.
+   */
+  re: string;
+  task: string;
+}
+/**
+ * Answers `rehearse`.
+ */
+export interface RehearseReply {
+  v: 1;
+  type: 'reply';
+  /**
+   * The id of the request.
+   */
+  re: string;
+  same: boolean;
+  sentence: string;
+  notes: string[];
+}
+/**
  * Answers the front end's hello. A new `boot` is a new kernel process.
  */
 export interface HelloEvent {
@@ -668,19 +888,6 @@ export interface Step {
    * Empty: none.
    */
   notice: string;
-}
-/**
- * One thing a cell may touch.
- */
-export interface Risk {
-  /**
-   * Stable name, e.g. `delete`.
-   */
-  kind: string;
-  /**
-   * What a person reads, e.g. `deletes files: out/*.csv`.
-   */
-  words: string;
 }
 /**
  * What was decided about a step and by whom.
@@ -922,6 +1129,18 @@ export interface SettingsEvent {
    */
   seq: number;
   settings: Settings;
+}
+/**
+ * A replay went on.
+ */
+export interface ReplayEvent {
+  v: 1;
+  type: 'replay';
+  /**
+   * Rises by one per event and kernel boot; the same for all clients.
+   */
+  seq: number;
+  replay: Replay;
 }
 /**
  * Data of the comm that the kernel opens when the extension is loaded; the front end answers with hello.
