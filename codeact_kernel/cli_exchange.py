@@ -35,6 +35,8 @@ WIDTH = 120
 """Columns of the table where there is no terminal."""
 MOST_SHOWN = 1500
 """Characters of what a step gave that the table shows."""
+MOST_ALIGNED = 300
+"""Lines of code of a step that are aligned with the other side's; the work grows with the cube of their number."""
 STYLE = {"same": "dim", "differs": "yellow", "only-a": "red", "only-b": "green"}
 
 
@@ -228,8 +230,11 @@ def _new_lines(lines: Sequence[str], other: Side | None) -> list[bool]:
     """Say of each line whether the other side lacks it."""
     if other is None or other.code is None:
         return [False] * len(lines)
-    new = [True] * len(lines)
-    matcher = difflib.SequenceMatcher(None, lines, other.code.split("\n"), autojunk=False)
+    theirs, new = other.code.split("\n"), [True] * len(lines)
+    if max(len(lines), len(theirs)) > MOST_ALIGNED:
+        known = set(theirs)
+        return [line not in known for line in lines]
+    matcher = difflib.SequenceMatcher(None, lines, theirs, autojunk=False)
     for low, _, size in matcher.get_matching_blocks():
         new[low : low + size] = [False] * size
     return new

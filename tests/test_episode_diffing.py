@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import random
+import time
 from importlib import util
 from unittest import mock
 
@@ -29,6 +31,60 @@ def made(*cells: tuple[str, str], said: str = "3", task: str = "How many rows?")
 
 def shape(found):
     return [(pair.verdict, pair.a and pair.a.index, pair.b and pair.b.index) for pair in found.pairs]
+
+
+def code_cell(source, *texts):
+    outputs = [{"output_type": "stream", "name": "stdout", "text": text} for text in texts]
+    return {
+        "cell_type": "code",
+        "id": "c",
+        "metadata": {},
+        "execution_count": 1,
+        "source": source,
+        "outputs": outputs,
+    }
+
+
+def html_cell(text):
+    output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": text}}
+    return code_cell("x") | {"outputs": [output]}
+
+
+def scattered(count, letters="ab", seed=0):
+    chance = random.Random(seed)
+    return "".join(chance.choice(letters) for _ in range(count))
+
+
+ODD = {
+    "a long line": (code_cell(scattered(20_000)), code_cell(scattered(20_000, seed=1))),
+    "a long line of HTML": tuple(html_cell(scattered(5_000, seed=seed)) for seed in (2, 3)),
+    "lines among empty ones": tuple(
+        code_cell("\n\n".join(f"{name}{i}" for i in range(5_000))) for name in "ab"
+    ),
+    "many outputs": tuple(code_cell("x", *(scattered(9, seed=n) for n in range(k, 3_000 + k))) for k in (0, 1)),
+    "a large output": (code_cell("x", scattered(200_000, "ab\n")), code_cell("x", scattered(200_000, "ab\n", 1))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_cells_are_compared_in_time_whatever_they_hold(odd):
+    cell_lines(code_cell("1"), code_cell("2"))  # nbdime takes seconds to import
+    began = time.monotonic()
+    found = cell_lines(*odd)
+    assert time.monotonic() - began < 10
+    assert found
+    assert cell_lines(odd[0], odd[0]) == []
+
+
+def test_steps_are_paired_in_time_whatever_their_code():
+    """Words that stand between all others, such as commas, could each answer to each."""
+    episodes = (
+        made(*((" , ".join(f"{name}{step}_{i}" for i in range(400)), "") for step in range(30))) for name in "ab"
+    )
+    began = time.monotonic()
+    found = diff(*episodes, cells=False)
+    assert time.monotonic() - began < 20
+    assert [pair.verdict for pair in found.pairs] == ["same", *["differs"] * 30, "same"]
 
 
 LOAD, COUNT, SHOW = ("df = read('a.csv')", ""), ("print(len(df))", "3\n"), ("df.head()", "...")

@@ -7,6 +7,7 @@ import io
 import re
 from dataclasses import dataclass
 from importlib import import_module, util
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from codeact_kernel.canonical import sha256
@@ -26,8 +27,17 @@ Cell: TypeAlias = dict[str, Any]
 ALIKE = 0.34
 """Part of the words that two replies must share to be taken for the same step done in another way."""
 
-MOST_WORDS, MOST_COMPARED = 400, 2500
-"""Words of a reply that are compared, and pairs of steps between two equal ones before it is done by order."""
+MOST_COMPARED = 2500
+"""Pairs of steps between two equal ones; where there are more, steps are paired by their order."""
+
+FEW_PAIRS, MANY_WORDS, FEW_WORDS = 25, 400, 80
+"""Words of a reply that are compared, more where few pairs are; the work grows with the cube of their number."""
+
+MOST_NBDIME, MOST_OUTPUTS = 2_000, 50
+"""Characters of one text, and outputs, that nbdime is given: a line of 5,000 characters takes it 30 s."""
+
+MOST_LINES, MOST_SHOWN = 1_000, 2_000
+"""Lines from the first that differs that are compared, and characters of each that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +146,34 @@ def to_json(found: Diff) -> dict[str, Any]:
 
 
 def cell_lines(a: Cell, b: Cell) -> list[str]:
-    """Return how two code cells differ in source and outputs, as lines; by nbdime if it is installed."""
-    if util.find_spec("nbdime") is not None:
+    """Return how two code cells differ in source and outputs, as lines; by nbdime if it is installed.
+
+    Cells that are large are compared without it, and of very long ones only a part.
+    """
+    if util.find_spec("nbdime") is not None and not (_is_large(a) or _is_large(b)):
         return _by_nbdime(a, b)
     found: list[str] = []
     for name, of in (("source", source_of), ("outputs", _all_shown)):
-        found += difflib.unified_diff(_lines(of(a)), _lines(of(b)), name, name, lineterm="")
+        found += _line_difference(name, _lines(of(a)), _lines(of(b)))
     return found
+
+
+def _is_large(cell: Cell) -> bool:
+    sizes, outputs = [len(source_of(cell))], cell.get("outputs") or ()
+    for output in outputs:
+        data = output.get("data")
+        texts = data.items() if isinstance(data, dict) else [("text/plain", output.get("text", ""))]
+        sizes += [len(_text(value)) for mime, value in texts if mime.startswith("text/")]
+    return max(sizes) > MOST_NBDIME or sum(sizes) > 3 * MOST_NBDIME or len(outputs) > MOST_OUTPUTS
+
+
+def _line_difference(name: str, a: list[str], b: list[str]) -> list[str]:
+    if max(len(a), len(b)) > MOST_LINES:
+        alike = takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False))
+        first = sum(1 for _ in alike)
+        a, b = a[first : first + MOST_LINES], b[first : first + MOST_LINES]
+        name = f"{name} from line {first + 1} on"
+    return [line[:MOST_SHOWN] for line in difflib.unified_diff(a, b, name, name, lineterm="")]
 
 
 def _by_nbdime(a: Cell, b: Cell) -> list[str]:
@@ -209,7 +240,8 @@ def _alike(a: list[Side], b: list[Side]) -> list[tuple[Side | None, Side | None]
         both = min(len(a), len(b))
         rest = [*((side, None) for side in a[both:]), *((None, side) for side in b[both:])]
         return [*zip(a[:both], b[:both], strict=True), *rest]
-    likeness = [[_likeness(one, two) for two in b] for one in a]
+    most = MANY_WORDS if len(a) * len(b) <= FEW_PAIRS else FEW_WORDS
+    likeness = [[_likeness(one, two, most) for two in b] for one in a]
     best = [[0.0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i in reversed(range(len(a))):
         for j in reversed(range(len(b))):
@@ -229,15 +261,15 @@ def _alike(a: list[Side], b: list[Side]) -> list[tuple[Side | None, Side | None]
     return [*pairs, *((side, None) for side in a[i:]), *((None, side) for side in b[j:])]
 
 
-def _likeness(a: Side, b: Side) -> float:
-    """Return 0 for steps that are no partners, else how alike they are, up to 1."""
+def _likeness(a: Side, b: Side, most: int) -> float:
+    """Return 0 for steps that are no partners, else how alike their first `most` words are, up to 1."""
     if (a.kind == "task") != (b.kind == "task"):
         return 0.0
     if a.kind == b.kind in {"task", "answer"}:
         return 1.0
     if (a.code is None) != (b.code is None):
         return 0.0
-    one, two = (re.findall(r"\w+|[^\w\s]", side.words)[:MOST_WORDS] for side in (a, b))
+    one, two = (re.findall(r"\w+|[^\w\s]", side.words)[:most] for side in (a, b))
     ratio = difflib.SequenceMatcher(None, one, two, autojunk=False).ratio()
     return ratio if ratio >= ALIKE else 0.0
 
