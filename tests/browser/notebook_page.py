@@ -170,10 +170,9 @@ class NotebookPage:
         self.page.locator(TOOLBAR.format("interrupt")).locator("visible=true").first.click()
 
     def restart(self) -> None:
-        """Restart the kernel by the menu's command, accept its question, and wait until it is back."""
+        """Begin to restart the kernel by the menu's command; `restarted` of the script says when it is back."""
         self.call("restart", self.path)
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
-        self.wait(lambda: self.call("restarted", self.path), "the kernel is back")
 
     def save(self) -> None:
         """Save the notebook's file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kernel_client import block
-from notebook_page import mimes, text_of
+from notebook_page import LOAD, mimes, text_of
 from panel_page import Panel
 from playwright.sync_api import expect
 from server import wait_for
@@ -49,27 +49,38 @@ def test_a_question_waits_for_a_page_that_reloads(pages, lab, script):
     assert notebook.value("kept") == 5
 
 
-@pytest.mark.xfail(
-    strict=False, reason="open: after a restart the panel waits for the kernel in about one run of five"
-)
 def test_a_kernel_restarted_during_a_task_is_told_with_the_saved_notebook(pages, lab, script):
     notebook, panel = opened(pages, lab, with_model(script(block("first = 1"), block(WAIT), "Waited.")))
     panel.send("wait")
     begun(panel)
     notebook.restart()
+    notebook.wait(lambda: notebook.call("restarted", notebook.path), "the kernel is back")
     panel.wait_status("failed")
     expect(panel.part("cause")).to_contain_text("kernel")
-    panel.run.get_by_role("button", name="saved notebook").click()
+    panel.wait_state("unloaded")
+    panel.part("open-episode").click()
     (episode,) = notebook.episodes()
     path = str(episode.relative_to(lab.files))
-    if panel.part("open-episode").count() == 0:
-        panel.part("episode").click()
     notebook.wait(lambda: notebook.call("ready", path), "the episode is open")
     notebook.call("activate", notebook.path, 0)
     model = script(block("again = 2\nagain"), "Again.")
-    notebook.run("%load_ext codeact_kernel\n" + with_model(model))
+    notebook.run(f"{LOAD}\n{with_model(model)}")
+    panel.wait_state("idle")
     assert panel.ask("once more", runs=2) == "Again."
     assert notebook.value("again") == 2
+
+
+def test_saved_episodes_are_listed_while_a_restarted_kernel_comes_up(pages, lab, script):
+    notebook, panel = opened(pages, lab, with_model(script(block("first = 1"), block(WAIT), "Waited.")))
+    panel.send("wait")
+    begun(panel)
+    notebook.restart()
+    panel.wait_status("failed")
+    panel.part("show-history").click()
+    expect(panel.part("episode")).to_contain_text("wait")
+    panel.wait_state("idle")
+    panel.use(script(block("again = 2\nagain"), "Again."))
+    assert panel.ask("once more", runs=2) == "Again."
 
 
 def test_a_second_page_follows_and_can_stop(pages, lab, script):
