@@ -140,7 +140,8 @@ def test_with_the_panel_the_steps_are_cells_below_and_the_answer_stands_under_th
     notebook.save()
     notebook.reload()
     assert "There are 3 numbers." in run.text
-    expect(notebook.page.get_by_text("There are 3 numbers.").first).to_be_visible()
+    magic = notebook.box([cell["id"] for cell in notebook.cells()].index(run.cell_id))
+    expect(magic.get_by_text("There are 3 numbers.")).to_be_visible()
 
 
 def test_the_widget_is_accessible_in_both_themes(pages, lab, script, pictures):
