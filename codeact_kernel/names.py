@@ -107,8 +107,9 @@ class Names:
         if guard is None:
             return ()
         notes = guard.check(self._namespace)
-        for sentence in {*notes, *guard.sentences} - self._said:
-            self._said |= set(guard.sentences)
+        news = [sentence for sentence in guard.sentences if sentence not in self._said]
+        self._said.update(news)
+        for sentence in (*notes, *news):
             if self._run is not None:
                 self._run.warn(sentence)
         return notes

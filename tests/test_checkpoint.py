@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from codeact_kernel.execute.checkpoint import Checkpoint, Unsaved, take, take_names, unsaveable
+from codeact_kernel.execute.checkpoint import Checkpoint, Unsaved, take, take_names
 from codeact_kernel.execute.deadline import OutOfTime, limited
 from codeact_kernel.execute.loading import Loader
 from codeact_kernel.execute.mentions import mentions
@@ -294,12 +294,12 @@ def test_a_checkpoint_can_be_restored_twice():
         assert namespace["x"] == [1]
 
 
-def test_the_preview_names_what_undo_will_not_restore():
+def test_a_checkpoint_names_what_undo_will_not_restore():
     namespace = {"g": (i for i in ()), "x": [1]}
-    assert unsaveable(namespace, "next(g); x.append(1)") == (
+    assert take(namespace, "next(g); x.append(1)").unsaved == (
         Unsaved("g", "generator: has no state that can be saved"),
     )
-    assert unsaveable(namespace, "x.append(1)") == ()
+    assert take(namespace, "x.append(1)").unsaved == ()
 
 
 def test_names_can_be_taken_directly():

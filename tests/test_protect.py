@@ -4,8 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from codeact_kernel.agent.stop import Stop
+from codeact_kernel.errors import ConfigError
 from codeact_kernel.execute.fingerprints import Fingerprints
-from codeact_kernel.execute.protect import Protected, forbidden
+from codeact_kernel.execute.protect import forbidden
+from codeact_kernel.names import Names
+from codeact_kernel.run_progress import RunProgress
 
 CHANGES = [
     "df = 1",
@@ -187,13 +191,18 @@ VALUES = {
 }
 
 
+def watched(namespace):
+    """What stands around each cell of the agent in a live kernel, with undo switched off."""
+    return Names(namespace, tuple, lambda: 0)
+
+
 @pytest.mark.parametrize("kind", VALUES)
 def test_what_a_cell_changes_behind_its_text_is_found_and_put_back(kind):
     make, change = VALUES[kind]
     namespace = {"x": make(), "pd": pd, "other": [1]}
     namespace["alias"] = namespace["x"]
-    protected = Protected(namespace)
-    protected.add(["x"])
+    protected = watched(namespace)
+    protected.protect(["x"])
     assert protected.before("do_it()") == ""
     exec(change, namespace)
     namespace["other"].append(2)
@@ -220,8 +229,8 @@ def test_reading_a_protected_value_changes_nothing(kind):
     make, _ = VALUES[kind]
     value = make()
     namespace = {"x": value}
-    protected = Protected(namespace)
-    protected.add(["x"])
+    protected = watched(namespace)
+    protected.protect(["x"])
     protected.before("print(x)")
     repr(value)
     for method in ("describe", "sum", "to_numpy", "copy", "memory_usage", "__len__", "nunique"):
@@ -247,16 +256,18 @@ def test_a_consolidated_frame_is_the_same_frame():
 
 def test_what_cannot_be_read_is_said_once_and_rebinding_it_is_undone():
     namespace = {"g": (i for i in range(3)), "x": [1]}
-    protected = Protected(namespace)
-    protected.add(["g", "x", "x"])
-    assert protected.names == ("g", "x")
-    for expected in (
-        ("g is protected, but changes inside it cannot be undone (generator: has no state that can be saved).",),
-        (),
-    ):
+    events = []
+    protected = watched(namespace)
+    protected.watch(RunProgress("run-1", {}, Stop(), lambda kind, **fields: events.append((kind, fields))))
+    protected.protect(["g", "x", "x"])
+    assert protected.protected == ("g", "x")
+    for _ in range(2):
         assert protected.before("next_of(it)") == ""
         next(namespace["g"])
-        assert protected.after() == expected
+        assert protected.after() == ()
+        assert [fields["sentence"] for kind, fields in events if kind == "notice"] == [
+            "g is protected, but changes inside it cannot be undone (generator: has no state that can be saved)."
+        ]
     generator = namespace["g"]
     protected.before("f()")
     namespace["g"] = 1
@@ -265,13 +276,16 @@ def test_what_cannot_be_read_is_said_once_and_rebinding_it_is_undone():
     assert namespace["g"] is generator
 
 
-def test_a_refused_cell_is_not_watched_and_nothing_is_protected_after_clear():
-    namespace = {"x": [1]}
-    protected = Protected(namespace)
-    protected.add(["x", "absent"])
+def test_a_refused_cell_is_not_watched_and_nothing_is_protected_afterwards():
+    namespace = {"x": [1], "gone": 1}
+    protected = watched(namespace)
+    protected.protect(["x", "gone "])
+    with pytest.raises(ConfigError, match="no variable 'absent'"):
+        protected.protect(["absent"])
+    del namespace["gone"]
     assert protected.before("x.append(1)").startswith("x is protected")
     assert protected.after() == ()
-    assert protected.before("absent = 1").startswith("absent is protected")
-    protected.clear()
+    assert protected.before("gone = 1").startswith("gone is protected")
+    protected.unprotect()
     assert protected.before("x.append(1)") == ""
     assert protected.after() == ()

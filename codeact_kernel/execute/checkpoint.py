@@ -148,11 +148,6 @@ def take_names(
     return _save(namespace, found, limits, ordered, {one.name: one.reason for one in known})
 
 
-def unsaveable(namespace: dict[str, Any], code: str, *, hidden: Container[str] = ()) -> tuple[Unsaved, ...]:
-    """Return the names that an undo of a cell will not bring back; as long and as costly as `take`."""
-    return take(namespace, code, hidden=hidden).unsaved
-
-
 @dataclass(slots=True)
 class _Limits:
     """Bytes and seconds in all, from now on."""

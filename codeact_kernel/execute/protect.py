@@ -1,11 +1,10 @@
-"""Protected names: cells that would plainly change one are refused, and what changed all the same is put back."""
+"""Protected names: which cells would plainly change one; `fingerprints` finds what is changed all the same."""
 
 from __future__ import annotations
 
 import ast
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.execute.fingerprints import Guard
 from codeact_kernel.execute.mentions import read_cell, shell_method
 
 if TYPE_CHECKING:
@@ -29,42 +28,6 @@ _CHANGE_FIRST = frozenset(
 _NAMESPACES = frozenset({"globals", "locals", "vars"})
 _WORDS = {"bind": "bind it to something else", "delete": "delete it", "change": "change it in place"}
 _FORGETTING = frozenset({"reset", "reset_selective"})
-
-
-class Protected:
-    """The protected names of a namespace; `before` and `after` belong around each cell, on its thread."""
-
-    def __init__(self, namespace: dict[str, Any]) -> None:
-        self._namespace = namespace
-        self._guard: Guard | None = None
-        self._said: set[str] = set()
-        self.names: tuple[str, ...] = ()
-
-    def add(self, names: Iterable[str]) -> None:
-        """Protect more names."""
-        self.names = tuple(dict.fromkeys([*self.names, *names]))
-
-    def clear(self) -> None:
-        """Protect nothing any more."""
-        self.names, self._guard = (), None
-        self._said.clear()
-
-    def before(self, code: str) -> str:
-        """Remember the values of the names; return why the cell may not run, "" if it may."""
-        self._guard = None
-        refusals = forbidden(code, self.names, self._namespace)
-        if not refusals and self.names:
-            self._guard = Guard(self._namespace, self.names)
-        return " ".join(refusals)
-
-    def after(self) -> tuple[str, ...]:
-        """Put back what the cell changed; return sentences on that, and once on what cannot be watched."""
-        guard, self._guard = self._guard, None
-        if guard is None:
-            return ()
-        notes = [note for note in guard.sentences if note not in self._said]
-        self._said.update(notes)
-        return (*guard.check(self._namespace), *notes)
 
 
 def forbidden(
