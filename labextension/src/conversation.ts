@@ -22,6 +22,7 @@ import type {
   StatusReply,
   UndoReply
 } from './protocol';
+import { Replaying } from './replaying';
 import type { CodeActSession } from './session';
 import type { PanelSettings } from './settings';
 import { sentenceOf } from './text';
@@ -57,9 +58,14 @@ export class Conversation {
     session.changed.connect(this._onSessionChanged, this);
     session.event.connect(this._onEvent, this);
     settings.changed.connect(this._emit, this);
+    this.replaying = new Replaying(session);
+    this.replaying.changed.connect(this._emit, this);
   }
 
   readonly session: CodeActSession;
+
+  /** Saved notebooks that are run again. */
+  readonly replaying: Replaying;
 
   /** The text in the task box. */
   draft = '';
@@ -193,9 +199,20 @@ export class Conversation {
     await this._during('start', async () => {
       await this.session.ensureLoaded();
       await this.session.request<EmptyReply>({ type: 'reset' });
-      this.undone = null;
-      this.session.update(snapshot => ({ ...snapshot, runs: [], past: [], lost: [], notices: {} }));
+      this._forget();
     });
+  }
+
+  /** Begin a task that goes on after the last step that was replayed; an empty one is that step's own. */
+  async goOn(task: string): Promise<boolean> {
+    const wanted = this.busy ? null : await this.replaying.goOn(task.trim());
+    if (wanted === null) {
+      return false;
+    }
+    this.replaying.close();
+    this._forget();
+    void this.start(wanted);
+    return true;
   }
 
   async checkStatus(probe: boolean): Promise<void> {
@@ -241,7 +258,14 @@ export class Conversation {
     this.session.changed.disconnect(this._onSessionChanged, this);
     this.session.event.disconnect(this._onEvent, this);
     this._settings.changed.disconnect(this._emit, this);
+    this.replaying.dispose();
     Signal.clearData(this);
+  }
+
+  /** Show no run of the conversation before. */
+  private _forget(): void {
+    this.undone = null;
+    this.session.update(snapshot => ({ ...snapshot, runs: [], past: [], lost: [], notices: {} }));
   }
 
   /** Tell the kernel which model was picked, if it does not know yet. */

@@ -1,7 +1,7 @@
 /**
  * Pure text: what a person reads for states, figures and half-written replies.
  */
-import type { Mode, Run, State, Step, StepStatus, Usage } from './protocol';
+import type { Mode, ReplayCell, Run, State, Step, StepStatus, Usage } from './protocol';
 
 /** What a half-written reply consists of so far. */
 export interface IReplyParts {
@@ -177,4 +177,24 @@ export function stepsBack(runs: readonly Run[], run: string, step: number): numb
     }
   }
   return 0;
+}
+
+/** The first line of a cell that says something. */
+export function firstLine(source: string): string {
+  return (source.split('\n').find(line => line.trim() !== '') ?? '').trim();
+}
+
+const VERDICTS: Record<ReplayCell['verdict'], string> = {
+  '': '',
+  same: 'the same',
+  drift: 'the same but for what may change',
+  differs: 'differs',
+  status: 'came out otherwise',
+  skipped: 'skipped',
+  'not-run': 'not run'
+};
+
+/** What came of a cell that ran again; `skip` says why it will not run. */
+export function verdictWords(verdict: ReplayCell['verdict'], skip: string): string {
+  return verdict === '' && skip !== '' ? 'will be skipped' : VERDICTS[verdict];
 }

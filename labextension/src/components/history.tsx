@@ -6,7 +6,8 @@ import React from 'react';
 import type { Conversation } from '../conversation';
 import type { EpisodeEntry } from '../protocol';
 import { sentenceOf } from '../text';
-import { PushButton } from './buttons';
+import { LinkButton, PushButton } from './buttons';
+import { ReplayView } from './replayView';
 import { useServices } from './services';
 
 export function History(props: {
@@ -14,12 +15,18 @@ export function History(props: {
   onClose: () => void;
 }): React.JSX.Element {
   const { conversation, onClose } = props;
-  const { boot, episodes } = conversation;
+  const { boot, episodes, replaying } = conversation;
   React.useEffect(() => {
     if (!conversation.pending.has('episodes')) {
       void conversation.listEpisodes();
     }
   }, [conversation, boot]);
+  const { replay } = replaying;
+  if (replay !== null) {
+    return (
+      <ReplayView key={replay.name} conversation={conversation} replay={replay} onGone={onClose} />
+    );
+  }
   return (
     <section
       className="ca-Card ca-History"
@@ -39,6 +46,11 @@ export function History(props: {
           ))}
         </ul>
       )}
+      {replaying.said !== null && (
+        <p className="ca-Card-sentence" role="status" data-testid="codeact-history-said">
+          {replaying.said}
+        </p>
+      )}
       <div className="ca-Buttons">
         <PushButton testid="codeact-history-close" onClick={onClose}>
           Close
@@ -57,8 +69,10 @@ function Entry(props: { conversation: Conversation; entry: EpisodeEntry }): Reac
     );
   };
   const steps = entry.steps === 1 ? '1 step' : `${entry.steps} steps`;
+  const { replaying } = conversation;
+  const name = entry.title === '' ? entry.path : entry.title;
   return (
-    <li>
+    <li className="ca-History-entry">
       <button
         type="button"
         className="ca-Entry"
@@ -67,9 +81,27 @@ function Entry(props: { conversation: Conversation; entry: EpisodeEntry }): Reac
         data-path={entry.path}
         onClick={open}
       >
-        <span className="ca-Ellipsis">{entry.title === '' ? entry.path : entry.title}</span>
+        <span className="ca-Ellipsis">{name}</span>
         <span className="ca-Note">{`${startedWords(entry.started)} · ${statusOf(entry)} · ${steps}`}</span>
       </button>
+      <LinkButton
+        testid="codeact-replay-open"
+        label={`Replay: ${name}`}
+        title="Run its cells again in this kernel and compare what they give; shows first what they may do"
+        disabled={replaying.looking}
+        onClick={() => void replaying.open(entry.path)}
+      >
+        replay
+      </LinkButton>
+      <LinkButton
+        testid="codeact-rehearse"
+        label={`Rehearse: ${name}`}
+        title="Check prompts, parser and observations against its record; nothing runs"
+        disabled={replaying.looking}
+        onClick={() => void replaying.rehearse(entry.path)}
+      >
+        rehearse
+      </LinkButton>
     </li>
   );
 }
