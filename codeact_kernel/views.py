@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.loop import View
@@ -18,47 +19,52 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 
+logger = logging.getLogger(__name__)
+
 
 class Views:
-    """Tells several views the same; one that fails does not keep the others from being told."""
+    """Tells several views the same; one that fails does not keep the others from being told, nor end the task."""
 
     def __init__(self, *views: View) -> None:
         self.views = views
+        self._failed: set[View] = set()
+
+    def _tell(self, tell: Callable[[View], None]) -> None:
+        for view in self.views:
+            try:
+                tell(view)
+            except Exception:
+                if view not in self._failed:  # it will fail again and again
+                    self._failed.add(view)
+                    logger.warning("The run cannot be shown in one place; it goes on.", exc_info=True)
 
     def asking(self, step: int) -> None:
         """The model is about to be asked."""
-        for view in self.views:
-            view.asking(step)
+        self._tell(lambda view: view.asking(step))
 
     def chunk(self, chunk: Chunk) -> None:
         """A piece of the reply, or a notice, came."""
-        for view in self.views:
-            view.chunk(chunk)
+        self._tell(lambda view: view.chunk(chunk))
 
     def proposed(self, step: Step, risks: Sequence[Risk]) -> None:
         """There is code that may run."""
-        for view in self.views:
-            view.proposed(step, risks)
+        self._tell(lambda view: view.proposed(step, risks))
 
     def running(self, step: Step) -> None:
         """The step's code is about to run."""
-        for view in self.views:
-            view.running(step)
+        self._tell(lambda view: view.running(step))
 
     def finished(self, step: Step) -> None:
         """The step is over."""
-        for view in self.views:
-            view.finished(step)
+        self._tell(lambda view: view.finished(step))
 
     def warn(self, sentence: str) -> None:
         """Something happened that the user must know."""
-        for view in self.views:
-            view.warn(sentence)
+        self._tell(lambda view: view.warn(sentence))
 
     def close(self) -> None:
         """Nothing more will come."""
-        for view in self.views:
-            view.close()
+        self._tell(lambda view: view.close())
 
 
 class FrontAsker:

@@ -1,6 +1,7 @@
 """The live state of runs: what listeners are told adds up to what is there."""
 
 import asyncio
+import io
 import threading
 import time
 
@@ -12,6 +13,7 @@ from codeact_kernel.agent.risk import Risk
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.models.base import Chunk
 from codeact_kernel.progress import MOST_RUNS, Progress
+from codeact_kernel.terminal_view import TerminalView
 from codeact_kernel.types import (
     Approval,
     Completion,
@@ -23,7 +25,7 @@ from codeact_kernel.types import (
     Step,
     Usage,
 )
-from codeact_kernel.views import FrontAsker
+from codeact_kernel.views import FrontAsker, Views
 
 RISKS = (Risk("delete", "deletes files: a.csv"), Risk("rebind", "rebinds your name df"))
 
@@ -239,3 +241,21 @@ def test_a_question_waits_for_a_page_that_is_there():
 
     approval, _ = asyncio.run(main())
     assert approval.reason == "asked elsewhere"
+
+
+def test_a_view_that_fails_keeps_nobody_from_being_told_and_is_said_once(caplog):
+    """A terminal that was closed, for example: the task goes on where it is seen."""
+    gone = io.StringIO()
+    gone.close()
+    progress = Progress()
+    run = begun(progress)
+    views = Views(TerminalView(gone), run)
+    views.asking(1)
+    views.chunk(Chunk(text="Let me look."))
+    views.finished(step(kind="answer", thought="42"))
+    views.warn("careful")
+    views.close()
+    assert [(one["status"], one["thought"]) for one in run.json()["steps"]] == [("answer", "42")]
+    assert [record.getMessage() for record in caplog.records] == [
+        "The run cannot be shown in one place; it goes on."
+    ]
