@@ -246,10 +246,10 @@ def test_a_question_waits_for_a_page_that_is_there():
 def test_a_view_that_fails_keeps_nobody_from_being_told_and_is_said_once(caplog):
     """A terminal that was closed, for example: the task goes on where it is seen."""
     gone = io.StringIO()
-    gone.close()
     progress = Progress()
     run = begun(progress)
     views = Views(TerminalView(gone), run)
+    gone.close()
     views.asking(1)
     views.chunk(Chunk(text="Let me look."))
     views.finished(step(kind="answer", thought="42"))
