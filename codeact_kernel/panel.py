@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from codeact_kernel.resident import Resident
 
 TARGET = "codeact_kernel"
+HAIL_TOPIC = b"comm-codeact_kernel"
 
 
 class Panel:
@@ -51,11 +52,15 @@ class Panel:
         self.pages.close()
 
     def _hail(self) -> None:
-        """Open a comm to the front end; one without the panel closes it, or knows no comms at all."""
-        from comm import create_comm  # noqa: PLC0415 - import time; ipykernel has it
+        """Tell the front end that an agent is here, by a message of a comm that nobody opened.
 
-        comm = create_comm(target_name=TARGET, data={"v": VERSION, "type": "hail", "boot": self.pages.boot})
-        self._add(comm)
+        Front ends drop those in silence, where a comm of a target that they do not know would be an error to them.
+        The panel listens for this one, and opens a comm of its own.
+        """
+        kernel = self.resident.kernel
+        data = {"v": VERSION, "type": "hail", "boot": self.pages.boot}
+        content = {"comm_id": TARGET, "data": data}
+        kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=kernel.get_parent(), ident=HAIL_TOPIC)
 
     # -- comms -------------------------------------------------------------------------------------------------
     def _opened(self, comm: Any, message: dict[str, Any]) -> None:

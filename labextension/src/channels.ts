@@ -1,7 +1,7 @@
 /**
  * Which connections carry the channels of this page: notebooks on the same kernel share one.
  */
-import type { Kernel } from '@jupyterlab/services';
+import { type Kernel, KernelMessage } from '@jupyterlab/services';
 
 import { KernelChannel } from './channel';
 import type { IKnown } from './model';
@@ -13,7 +13,7 @@ const OTHERS_TARGETS = ['jupyter.widget', 'jupyter.widget.control'];
 interface ILink {
   kernel: Kernel.IKernelConnection;
   channels: Set<KernelChannel>;
-  onComm: () => void;
+  listen: (kernel: Kernel.IKernelConnection, message: KernelMessage.IIOPubMessage) => void;
   /** Whether we opened the connection ourselves, because the notebook's own carries no comms. */
   own: boolean;
 }
@@ -51,14 +51,18 @@ export class ChannelPool {
       ? this._kernels.connectTo({ model: kernel.model, handleComms: true })
       : kernel;
     const channels = new Set<KernelChannel>();
-    const onComm = (): void => hail(channels);
-    carrier.registerCommTarget(COMM_TARGET, onComm);
+    const listen: ILink['listen'] = (_, message) => {
+      if (isHail(message)) {
+        channels.forEach(channel => void channel.open());
+      }
+    };
+    carrier.iopubMessage.connect(listen);
     if (own) {
       for (const target of OTHERS_TARGETS) {
         carrier.registerCommTarget(target, () => undefined);
       }
     }
-    const link = { kernel: carrier, channels, onComm, own };
+    const link = { kernel: carrier, channels, listen, own };
     this._links.set(kernel.id, link);
     return link;
   }
@@ -67,7 +71,7 @@ export class ChannelPool {
     if (link.kernel.isDisposed) {
       return;
     }
-    link.kernel.removeCommTarget(COMM_TARGET, link.onComm);
+    link.kernel.iopubMessage.disconnect(link.listen);
     if (link.own) {
       link.kernel.dispose();
     }
@@ -78,11 +82,9 @@ export class ChannelPool {
 }
 
 /**
- * The kernel has an agent now, and says so with a comm. Every page of the kernel gets that same comm, so nobody takes
- * it: each notebook opens its own, and what the kernel asks of one is done once.
+ * Whether the kernel says that it has an agent now: with a message of a comm that nobody opened, so that pages without
+ * this panel stay quiet. Every page of the kernel hears it, and each notebook opens a comm of its own.
  */
-function hail(channels: Iterable<KernelChannel>): void {
-  for (const channel of channels) {
-    void channel.open();
-  }
+function isHail(message: KernelMessage.IIOPubMessage): boolean {
+  return KernelMessage.isCommMsgMsg(message) && message.content.comm_id === COMM_TARGET;
 }

@@ -1143,7 +1143,7 @@ export interface ReplayEvent {
   replay: Replay;
 }
 /**
- * Data of the comm that the kernel opens when the extension is loaded; the front end answers with hello.
+ * Data of a comm_msg whose comm_id is the name of the target: the extension was loaded. The front end opens a comm and says hello.
  */
 export interface HailMessage {
   v: 1;

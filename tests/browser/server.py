@@ -82,11 +82,15 @@ class Server:
     """One server process; use it as a context manager.
 
     `kind`: "lab", "notebook" or "gateway". `folder` gets its private Jupyter folders, its log and `files`, the
-    folder that it serves. `gateway` is the URL of a kernel gateway that runs the kernels instead.
+    folder that it serves. `gateway` is the URL of a kernel gateway that runs the kernels instead. Without `panel`
+    its pages have no side panel.
     """
 
-    def __init__(self, kind: str, folder: Path, *, base_url: str = "/", gateway: str | None = None) -> None:
+    def __init__(
+        self, kind: str, folder: Path, *, base_url: str = "/", gateway: str | None = None, panel: bool = True
+    ) -> None:
         self.kind, self.folder, self.base_url, self.gateway = kind, folder, base_url, gateway
+        self.panel = panel and kind != "gateway"
         self.files = folder / "files"
         self.log = folder / "server.log"
         self.url = ""
@@ -157,7 +161,7 @@ class Server:
         self._write_kernel()
         self._write_settings()
         self._write_extensions()
-        panel = panel_folder() if self.kind != "gateway" else None
+        panel = panel_folder() if self.panel else None
         if panel is not None:
             name = json.loads((panel / "package.json").read_text("utf-8"))["name"]
             link = self.folder / "data" / "labextensions" / name

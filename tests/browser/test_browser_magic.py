@@ -58,6 +58,15 @@ def test_three_steps_and_the_answer_stand_under_the_cell_and_survive_a_reload(pa
     assert episode.stat().st_size > 0
 
 
+def test_a_page_without_the_panel_shows_the_steps_under_the_cell_and_logs_no_error(pages, servers, three_steps):
+    notebook = pages.open(servers("lab", panel=False), LOAD)
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    run = notebook.begin(f"%codeact -m {three_steps} draw and count")
+    run.wait()
+    check_three_steps(run.cell)
+    assert len(notebook.cells()) == 2
+
+
 def test_the_interrupt_button_stops_a_sleeping_step(pages, server, script):
     notebook = pages.open(server, LOAD)
     notebook.rerun(notebook.cells()[0]["id"]).wait()
