@@ -74,6 +74,8 @@ def why(cell: CellResult) -> str:
         one = cell.comparison.differences[0]
         more = len(cell.comparison.differences) - 1
         rest = f" (and {more} more)" if more > 0 else ""
+        if one.kind == "image":
+            return f"{one.where}: {one.new}{rest}"
         return f"{one.where}: {_short(one.old)} -> {_short(one.new)}{rest}"
     rules = dict.fromkeys(removed.rule for removed in cell.comparison.removed)
     return f"removed: {', '.join(rules)}" if rules and cell.verdict == "drift" else ""

@@ -6,13 +6,15 @@ import {
   bytes,
   count,
   duration,
+  firstLine,
   isEnded,
   splitReply,
   stateWords,
   statusWords,
   stepsBack,
   ticking,
-  usageWords
+  usageWords,
+  verdictWords
 } from '../src/text';
 import { run, step } from './samples';
 
@@ -99,4 +101,16 @@ test('an undo goes back over the steps that can be undone, across runs', () => {
   assert.equal(stepsBack(runs, 'r1', 1), 3);
   assert.equal(stepsBack(runs, 'r1', 2), 0);
   assert.equal(stepsBack(runs, 'r9', 1), 0);
+});
+
+test('a cell is shown by its first line that says something', () => {
+  assert.equal(firstLine('\n\n  x = 1\ny = 2'), 'x = 1');
+  assert.equal(firstLine('  \n'), '');
+});
+
+test('a cell that will be skipped says so before it would run, and its verdict after', () => {
+  assert.equal(verdictWords('', ''), '');
+  assert.equal(verdictWords('', 'it has the tag nbval-skip'), 'will be skipped');
+  assert.equal(verdictWords('skipped', 'it has the tag nbval-skip'), 'skipped');
+  assert.equal(verdictWords('differs', ''), 'differs');
 });

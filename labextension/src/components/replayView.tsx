@@ -241,10 +241,10 @@ function GoOn(props: {
       <PushButton
         testid="codeact-go-on"
         disabled={conversation.busy}
-        title="A new episode begins with these steps; the old one stays as it is"
+        title={`A new episode begins with these steps, written by ${conversation.model === '' ? 'the set model' : conversation.model}; the old one stays as it is`}
         onClick={go}
       >
-        {`Go on after step ${step} with ${conversation.model === '' ? 'the set model' : conversation.model}`}
+        {`Go on after step ${step}`}
       </PushButton>
     </form>
   );
