@@ -47,7 +47,7 @@ def check_shape(notebook: Any) -> None:
     if not isinstance(cells, list):
         raise EpisodeError("This file is no notebook: it has no cells.")
     if not isinstance(notebook.get("metadata"), dict):
-        raise EpisodeError("This file is no notebook: its metadata is no object.")
+        raise EpisodeError("This file is no episode: its metadata is no object.")
     header = notebook["metadata"].get(KEY)
     wrong = header_problem(header) if isinstance(header, dict) else ""
     if wrong:
