@@ -26,7 +26,7 @@ from codeact_kernel.replay.runner import BAD, CellResult, Options, fresh_executo
 from codeact_kernel.session import Session
 from codeact_kernel.terminal_view import QuietView, TerminalView
 from codeact_kernel.types import Step
-from codeact_kernel.worker import worker
+from codeact_kernel.worker import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,14 +82,7 @@ def fork(
     view: View = TerminalView() if display else QuietView()
     job = _Job(path, planned, kept, wanted, settings, out, options)
     stop = Stop()
-    future = worker().submit(job.carry_out(view, stop, asker))
-    while True:
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            if stop.is_set():
-                raise
-            stop.set()
+    return wait_for(job.carry_out(view, stop, asker), stop)
 
 
 def _kept(path: Path, step: int | None, options: Options) -> tuple[Branch, Plan]:
@@ -149,15 +142,7 @@ class _Job:
             view.close()
             await session.close()
             await executor.close()
-        return Result(
-            status=outcome.status,
-            answer=outcome.answer,
-            cause=outcome.cause,
-            steps=outcome.steps,
-            usage=outcome.usage,
-            episode=Path(outcome.episode or ""),
-            seconds=round(time.monotonic() - began, 3),
-        )
+        return Result.of(outcome, time.monotonic() - began)
 
     def _check_environment(self, view: View, folder: Path) -> None:
         """Say what is not as it was; stop where a replay cannot run so."""

@@ -21,7 +21,7 @@ from codeact_kernel.replay import loading, report, summary
 from codeact_kernel.replay.rehearse import Rehearsal, rehearse
 from codeact_kernel.replay.runner import Replay, replay_file
 from codeact_kernel.replay_options import add_goes_on, add_how, options_of
-from codeact_kernel.worker import worker
+from codeact_kernel.worker import wait_for
 
 if TYPE_CHECKING:
     import argparse
@@ -152,16 +152,10 @@ def _places(files: list[Path], wanted: Path | None) -> list[Path | None]:
 
 def _one(path: Path, options: Options, stop: Stop, watcher: _Lines) -> Replay:
     """Replay one file; Ctrl-C interrupts its cell and keeps what is there."""
-    future = worker().submit(replay_file(path, options, stop=stop, watcher=watcher))
-    while True:
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            if stop.is_set():
-                raise
-            stop.set()
-        except CodeActError as error:
-            return Replay(path, cannot=str(error), problems=tuple(getattr(error, "problems", ())))
+    try:
+        return wait_for(replay_file(path, options, stop=stop, watcher=watcher), stop)
+    except CodeActError as error:
+        return Replay(path, cannot=str(error), problems=tuple(getattr(error, "problems", ())))
 
 
 def _show(found: Replay, place: Path | None, *, everything: bool) -> None:

@@ -13,7 +13,7 @@ from codeact_kernel.errors import ConfigError
 from codeact_kernel.execute.fresh import FreshExecutor
 from codeact_kernel.session import HumanCell, Prelude, Session
 from codeact_kernel.terminal_view import QuietView, TerminalView
-from codeact_kernel.worker import worker
+from codeact_kernel.worker import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,20 @@ class Result:
     episode: Path
     seconds: float
     checks: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, outcome: Outcome, seconds: float, checks: Sequence[str] = ()) -> Result:
+        """Return the result of a task that ended so after `seconds`."""
+        return cls(
+            status=outcome.status,
+            answer=outcome.answer,
+            cause=outcome.cause,
+            steps=outcome.steps,
+            usage=outcome.usage,
+            episode=Path(outcome.episode or ""),
+            seconds=round(seconds, 3),
+            checks=list(checks),
+        )
 
 
 def run(
@@ -80,14 +94,7 @@ def run(
     view: View = TerminalView() if display else QuietView()
     job = _Job(task, settings, folder, Path(out) if out else None, setup, check)
     stop = Stop()
-    future = worker().submit(job.carry_out(view, stop, asker))
-    while True:
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            if stop.is_set():
-                raise
-            stop.set()
+    return wait_for(job.carry_out(view, stop, asker), stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +130,7 @@ class _Job:
             view.close()
             await session.close()
             await executor.close()
-        return Result(
-            status=outcome.status,
-            answer=outcome.answer,
-            cause=outcome.cause,
-            steps=outcome.steps,
-            usage=outcome.usage,
-            episode=Path(outcome.episode or ""),
-            seconds=round(time.monotonic() - began, 3),
-            checks=checks,
-        )
+        return Result.of(outcome, time.monotonic() - began, checks)
 
 
 def _must_work(cell: str, execution: Execution) -> None:

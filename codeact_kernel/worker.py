@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Coroutine
 
+    from codeact_kernel.agent.stop import Stop
+
 T = TypeVar("T")
 
 _lock = threading.Lock()
@@ -34,13 +36,6 @@ class Worker:
         """Start a coroutine on the agent's loop and return its future."""
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
-    def close(self) -> None:
-        """End the thread; work still under way is dropped."""
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            self.loop.close()
-
 
 def worker() -> Worker:
     """Return the process's agent thread, started on first use; a forked child gets its own."""
@@ -51,10 +46,17 @@ def worker() -> Worker:
         return _worker
 
 
-def close_worker() -> None:
-    """End the agent thread, if there is one."""
-    global _worker  # noqa: PLW0603
-    with _lock:
-        if _worker is not None and _worker.pid == os.getpid():
-            _worker.close()
-        _worker = None
+def wait_for(work: Coroutine[Any, Any, T], stop: Stop) -> T:
+    """Carry something out on the agent's loop and return what came of it; the first Ctrl-C gives `stop`.
+
+    Raises:
+        KeyboardInterrupt: at the second Ctrl-C. What the work raises comes as well.
+    """
+    future = worker().submit(work)
+    while True:
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            if stop.is_set():
+                raise
+            stop.set()
