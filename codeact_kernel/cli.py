@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     commands = {"run": _run, "models": cli_models.main, "recover": _recover}
     commands |= dict.fromkeys(cli_replay.COMMANDS, cli_replay.main)
-    commands |= dict.fromkeys(("export", "import", "diff"), cli_exchange.main)
+    commands |= dict.fromkeys(cli_exchange.COMMANDS, cli_exchange.main)
     try:
         return commands[args.command](args)
     except (StoppedError, KeyboardInterrupt):

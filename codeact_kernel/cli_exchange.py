@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from codeact_kernel.episode.diffing import Diff, Pair, Side
 
-OK, FAILED, MISUSED = 0, 1, 2
+COMMANDS = ("export", "import", "diff")
+OK, FAILED = 0, 1
 WIDTH = 120
 """Columns of the table where there is no terminal."""
 MOST_SHOWN = 1500
@@ -41,7 +42,7 @@ STYLE = {"same": "dim", "differs": "yellow", "only-a": "red", "only-b": "green"}
 
 
 def add_parsers(subparsers: Any) -> None:
-    """Add `export`, `import` and `diff` to the command line; the parsed arguments carry `run=main`."""
+    """Add `export`, `import` and `diff` to the command line's subparsers."""
     out = subparsers.add_parser(
         "export",
         help="write episodes as rows of JSON",
@@ -72,8 +73,6 @@ def add_parsers(subparsers: Any) -> None:
     two.add_argument("b", metavar="B", type=Path, help="another episode")
     two.add_argument("--json", action="store_true", help="print one JSON object")
     two.add_argument("--cells", action="store_true", help="show how the code cells differ, too")
-    for parser in (out, back, two):
-        parser.set_defaults(run=main)
 
 
 def main(args: argparse.Namespace) -> int:

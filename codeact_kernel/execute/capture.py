@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import re
-import select
 import sys
 import threading
-import time
 from base64 import b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from codeact_kernel.execute import kernelside
 from codeact_kernel.execute.bounded import BoundedList, BoundedStream
 from codeact_kernel.terminal import clip
 
@@ -25,7 +23,8 @@ if TYPE_CHECKING:
 
 RICH_TYPES = frozenset({"display_data", "update_display_data", "execute_result"})
 OUTPUT_TYPES = RICH_TYPES | {"stream", "error", "clear_output"}
-WATCHER_SECONDS = 0.005
+SETTLE_SECONDS, WATCHER_SECONDS = 0.05, 0.005
+"""See `kernelside.settle`; shorter here, since it is waited for in the user's own kernel after every cell."""
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _DEEPEST = 60
 
@@ -350,7 +349,7 @@ class Tee:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Wait for what is on its way, then stop listening."""
-        drain_descriptors()
+        kernelside.settle(SETTLE_SECONDS, WATCHER_SECONDS)
         flush_streams()
         self._active = False
         for patch in reversed(self._patches):
@@ -377,15 +376,3 @@ def flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
-
-
-def drain_descriptors(most_seconds: float = 0.05) -> None:
-    """Give ipykernel's watchers time to read what child processes wrote to file descriptors 1 and 2."""
-    pipes = [pipe for stream in (sys.stdout, sys.stderr) if isinstance(pipe := getattr(stream, "_fid", None), int)]
-    if not pipes or os.name == "nt":
-        return
-    deadline = time.monotonic() + most_seconds
-    with contextlib.suppress(OSError, ValueError):
-        while select.select(pipes, [], [], 0)[0] and time.monotonic() < deadline:
-            time.sleep(0.002)
-    time.sleep(WATCHER_SECONDS)  # the watcher has the bytes but may not have written them on yet

@@ -22,6 +22,7 @@ GUESSES = frozenset(("AutoMagicChecker", "AutocallChecker", "MacroChecker"))
 
 
 SETTLE_SECONDS, WATCHER_SECONDS = 0.1, 0.01
+"""How long `settle` waits for pipes at most, and then for the watchers to have written on what they read."""
 
 
 def take_literally(shell: Any) -> Callable[[], None]:
@@ -55,16 +56,19 @@ def literally(shell: Any, on: bool) -> None:  # noqa: FBT001 - by wire
 _undo: list[Callable[[], None]] = []
 
 
-def settle() -> None:
-    """Wait until what child processes wrote to file descriptors 1 and 2 has been read by ipykernel's watchers."""
+def settle(most: float = SETTLE_SECONDS, after: float = WATCHER_SECONDS) -> None:
+    """Wait until what child processes wrote to file descriptors 1 and 2 has been read by ipykernel's watchers.
+
+    For `most` seconds at most, and `after` more: the watcher has the bytes but may not have written them on yet.
+    """
     pipes = [pipe for stream in (sys.stdout, sys.stderr) if isinstance(pipe := getattr(stream, "_fid", None), int)]
     if not pipes or os.name == "nt":
         return
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + most
     with contextlib.suppress(OSError, ValueError):
         while select.select(pipes, [], [], 0)[0] and time.monotonic() < deadline:
             time.sleep(0.002)
-    time.sleep(WATCHER_SECONDS)  # the watcher has the bytes but may not have written them on yet
+    time.sleep(after)
 
 
 def look(shell: Any, probe: Any, execution_count: int | None, failed: bool) -> str:  # noqa: FBT001 - by wire
