@@ -22,6 +22,8 @@ HOLE = "\0"
 """Stands for the part of a path that only the run will tell."""
 DEEPEST = 12
 MOST_PATHS = 8
+MOST_STEPS = 300_000
+"""Names that are looked up for one cell; one that needs more is "unknown". It takes about a microsecond each."""
 
 _PATH = (
     r"pathlib\.(?:Pure)?(?:Posix|Windows)?Path(?:\(\)|\.home\(\)|\.cwd\(\))"
@@ -59,6 +61,10 @@ _BINDERS = frozenset(
 )
 
 
+class TangledError(Exception):
+    """What a cell's names mean cannot be told in time."""
+
+
 def binds(node: ast.AST) -> bool:
     """Say whether a node may give a name a meaning."""
     return type(node) in _BINDERS
@@ -72,12 +78,18 @@ class Names:
         self.stars: list[str] = []
         self.defined: set[str] = set()
         self.bound: dict[str, list[Binding]] = {}
+        self._meanings: dict[str, str] = {}
+        self._open: set[str] = set()
+        self._open_paths: list[str] = []
+        self._cuts = 0
+        self._steps = 0
         for node in nodes:
             if binds(node):
                 self._read(node)
 
     def inherit(self, before: Names) -> None:
         """Know also what earlier cells imported and bound, where this one does not say otherwise."""
+        self._meanings.clear()
         own = self.imports.keys() | self.bound.keys() | self.defined
         self.imports |= {name: full for name, full in before.imports.items() if name not in own}
         self.bound |= {name: values for name, values in before.bound.items() if name not in own}
@@ -151,6 +163,7 @@ class Names:
 
     def _base(self, node: ast.AST, depth: int) -> str:  # noqa: PLR0911 - one return for each kind of node
         if depth >= DEEPEST:
+            self._cuts += 1
             return ""
         if isinstance(node, ast.Name):
             return self._name(node.id, depth)
@@ -170,21 +183,49 @@ class Names:
         return ""
 
     def _name(self, name: str, depth: int) -> str:
+        """Return the first meaning of a name that is known.
+
+        Each name is looked up once, and never inside itself (`df = df.dropna()`, again and again): else the work
+        would grow with the power of the bindings. What was cut short on the way is not kept.
+        """
         if name in self.imports:
             return self.imports[name]
-        meanings = [
-            self._element(value, depth) if each else self.dotted(value, depth + 1)
+        if name in self._meanings:
+            return self._meanings[name]
+        if name in self._open:
+            self._cuts += 1
+            return ""
+        self._step()
+        self._open.add(name)
+        cuts = self._cuts
+        try:
+            found = self._meaning(name, depth)
+        finally:
+            self._open.discard(name)
+        if cuts == self._cuts or not (depth or self._open):
+            self._meanings[name] = found
+        return found
+
+    def _meaning(self, name: str, depth: int) -> str:
+        bound = [
+            (value, each)
             for value, each in self.bound.get(name, ())
             if not (isinstance(value, ast.Name) and value.id == name)
         ]
-        known = [meaning for meaning in meanings if meaning]
-        if known:
-            return known[0]
-        if meanings:
+        for value, each in bound:
+            meaning = self._element(value, depth) if each else self.dotted(value, depth + 1)
+            if meaning:
+                return meaning
+        if bound:
             return ""
         if name in ALIASES and name not in self.defined:
             return ALIASES[name]
         return name
+
+    def _step(self) -> None:
+        self._steps += 1
+        if self._steps > MOST_STEPS:
+            raise TangledError
 
     def _element(self, node: ast.expr, depth: int) -> str:
         while isinstance(node, ast.Call) and node.args and self.dotted(node.func, depth + 1) in _WRAPPERS:
@@ -208,10 +249,7 @@ class Names:
             parts = [str(p.value) if isinstance(p, ast.Constant) else self._piece(p, depth) for p in node.values]
             return ["".join(parts)]
         if isinstance(node, ast.Name):
-            found: list[str] = []
-            for value, each in self.bound.get(node.id, ()):
-                found += self._elements(value, depth + 1) if each else self.paths(value, depth + 1)
-            return found[:MOST_PATHS]
+            return self._named_paths(node.id, depth)
         if isinstance(node, ast.List | ast.Tuple | ast.Set | ast.IfExp):
             items = [node.body, node.orelse] if isinstance(node, ast.IfExp) else node.elts
             return [text for item in items[:MOST_PATHS] for text in self.paths(item, depth + 1)][:MOST_PATHS]
@@ -222,6 +260,22 @@ class Names:
         if isinstance(node, ast.Call):
             return self._called(node, depth)
         return []
+
+    def _named_paths(self, name: str, depth: int) -> list[str]:
+        """Return the texts a name may be; once within itself, for `path = path + "/a.csv"`."""
+        if self._open_paths.count(name) > 1:
+            return []
+        self._open_paths.append(name)
+        found: list[str] = []
+        try:
+            for value, each in self.bound.get(name, ()):
+                self._step()
+                found += self._elements(value, depth + 1) if each else self.paths(value, depth + 1)
+                if len(found) >= MOST_PATHS:
+                    break
+        finally:
+            self._open_paths.pop()
+        return found[:MOST_PATHS]
 
     def _attribute(self, node: ast.Attribute, depth: int) -> list[str]:
         if node.attr == "parent":
@@ -244,7 +298,7 @@ class Names:
                 found.append(item.value)
         return found
 
-    def choices(self, node: ast.expr, depth: int = 0) -> list[ast.expr]:
+    def choices(self, node: ast.expr, inside: frozenset[str] = frozenset()) -> list[ast.expr]:
         """Return the expressions that one may stand for: the values of a name, both sides of a condition."""
         if isinstance(node, ast.IfExp):
             parts = [node.body, node.orelse]
@@ -252,9 +306,16 @@ class Names:
             parts = [value for value, _ in self.bound.get(node.id, ())]
         else:
             parts = []
-        if not parts or depth >= DEEPEST:
-            return [node]
-        return [choice for part in parts[:MOST_PATHS] for choice in self.choices(part, depth + 1)][:MOST_PATHS]
+        if isinstance(node, ast.Name):
+            if node.id in inside or len(inside) >= DEEPEST:
+                return [node]
+            inside |= {node.id}
+        found: list[ast.expr] = []
+        for part in parts[:MOST_PATHS]:
+            found += self.choices(part, inside)
+            if len(found) >= MOST_PATHS:
+                break
+        return found[:MOST_PATHS] or [node]
 
     def _piece(self, part: ast.expr, depth: int) -> str:
         known = self.paths(part.value, depth + 1) if isinstance(part, ast.FormattedValue) else []
