@@ -13,6 +13,7 @@ from codeact_kernel.agent.approval import visible
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.branch import fork
+from codeact_kernel.cli_live import replay_live
 from codeact_kernel.cli_results import report as report_result
 from codeact_kernel.cli_results import say
 from codeact_kernel.config import APPROVAL_MODES
@@ -81,6 +82,11 @@ def _add_replay(subparsers: Any) -> None:
     one.add_argument(
         "--report", metavar="OUT.ipynb", type=Path, help="write a report notebook (several FILEs: a folder)"
     )
+    one.add_argument(
+        "--live", action="store_true", help="run in the newest running kernel instead of a fresh one; asks first"
+    )
+    one.add_argument("--existing", metavar="KERNEL", help="with --live: this kernel, by connection file or id")
+    one.add_argument("--yes", "-y", action="store_true", help="with --live: run without asking")
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
     one.add_argument("--all", action="store_true", help="list the cells that are the same, too")
     one.add_argument("--quiet", "-q", action="store_true", help="show no progress")
@@ -115,7 +121,7 @@ def _replay(args: argparse.Namespace) -> int:
     watcher = _Lines(quiet=args.quiet)
     done: list[Replay] = []
     for path, place in zip(args.files, places, strict=True):
-        found = _one(path, options, stop, watcher)
+        found = _one(path, options, stop, watcher, args)
         watcher.close()
         done.append(found)
         if place is not None:
@@ -150,10 +156,16 @@ def _places(files: list[Path], wanted: Path | None) -> list[Path | None]:
     return list(places)
 
 
-def _one(path: Path, options: Options, stop: Stop, watcher: _Lines) -> Replay:
+def _one(path: Path, options: Options, stop: Stop, watcher: _Lines, args: argparse.Namespace) -> Replay:
     """Replay one file; Ctrl-C interrupts its cell and keeps what is there."""
+    live = args.live or args.existing
     try:
-        return wait_for(replay_file(path, options, stop=stop, watcher=watcher), stop)
+        if live:
+            existing = args.existing or ""
+            work = replay_live(path, options, existing=existing, yes=args.yes, stop=stop, watcher=watcher)
+        else:
+            work = replay_file(path, options, stop=stop, watcher=watcher)
+        return wait_for(work, stop)
     except CodeActError as error:
         return Replay(path, cannot=str(error), problems=tuple(getattr(error, "problems", ())))
 

@@ -47,6 +47,7 @@ LAYERS = (
         "cli",
         "cli_models",
         "cli_exchange",
+        "cli_live",
         "cli_replay",
         "cli_results",
         "replay_options",

@@ -114,16 +114,8 @@ class FreshExecutor:
         await self._kernel.start()
         self._python = self._kernel.info.get("language_info", {}).get("name") == "python"
         if self._python:
-            sources = {
-                "_codeact_probe": probe.source(),
-                "_codeact_interrupt": inspect.getsource(interrupt),
-                "_codeact_side": inspect.getsource(kernelside),
-            }
-            code = (
-                f"exec({_BOOT!r}, {{'SOURCES': {sources!r}, 'SHELL': get_ipython(), 'LITERAL': {self._literal}}})"
-            )
             try:
-                reply = await self._silently(code, {})
+                reply = await self._silently(self._preparation(), {})
             except KernelDeadError as error:
                 await self.close()
                 raise ExecutionError(str(error)) from None
@@ -133,6 +125,20 @@ class FreshExecutor:
                     f"The kernel {self._name!r} could not be prepared ({reply.get('ename')}: "
                     f"{reply.get('evalue')}); it needs Python 3.9 or later and IPython."
                 )
+
+    @property
+    def python(self) -> bool:
+        """Whether the kernel is a Python one; known after `start`."""
+        return self._python
+
+    def _preparation(self) -> str:
+        """Return the code that puts what runs on the kernel's side there."""
+        sources = {
+            "_codeact_probe": probe.source(),
+            "_codeact_interrupt": inspect.getsource(interrupt),
+            "_codeact_side": inspect.getsource(kernelside),
+        }
+        return f"exec({_BOOT!r}, {{'SOURCES': {sources!r}, 'SHELL': get_ipython(), 'LITERAL': {self._literal}}})"
 
     async def run(self, code: str, *, timeout: float | None = None) -> Execution:
         """Run one cell; see `execute.base.Executor`.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from codeact_kernel.replay.plan import Plan
 
+Installed: TypeAlias = "tuple[str, dict[str, str]]"
+"""The version of a Python, "" where it is not known, and those of packages by their names."""
 Kind: TypeAlias = Literal["kernel", "package", "file", "folder"]
 
 MOST_HASHED_BYTES = 1 << 30
@@ -47,16 +49,17 @@ class EnvironmentDifference:
     fatal: bool = False
 
 
-def compare(plan: Plan, folder: Path, *, here: bool = False) -> list[EnvironmentDifference]:
+def compare(plan: Plan, folder: Path, *, here: Installed | None = None) -> list[EnvironmentDifference]:
     """Return what of an episode's header is not so here, what prevents a replay first; [] for other notebooks.
 
     `folder` is the notebook's. A file that is gone prevents a replay only where a cell names it. Packages are
-    looked up in the Python of the kernel, which is this process where `here` says so.
+    looked up in the Python of the kernel; `here` says what that has, where the kernel runs already.
     """
-    found = [] if here else kernel_differences(plan.kernel)
+    found = [] if here is not None else kernel_differences(plan.kernel)
     header = unescape(plan.header)
     if header and not found:
-        found += _language(header, plan.kernel, ours=here)
+        packages = packages_of(plan)
+        found += _language(header, plan.kernel, packages, here or _installed(plan.kernel, packages))
         found += _files(header, working_folder(plan, folder), [cell.source for cell in plan.cells])
     return sorted(found, key=lambda difference: not difference.fatal)
 
@@ -94,41 +97,53 @@ def _argv(name: str) -> list[str] | None:
         return None
 
 
-def _language(header: dict[str, Any], kernel: str, *, ours: bool) -> list[EnvironmentDifference]:
-    """Return the differences of the language and of the packages."""
-    wanted = {
+def packages_of(plan: Plan) -> dict[str, str]:
+    """Return the packages that an episode was recorded with, and their versions."""
+    packages = unescape(plan.header).get("packages") or {}
+    return {
         str(name): str(version)
-        for name, version in list((header.get("packages") or {}).items())[:MOST_NAMES]
+        for name, version in list(packages.items())[:MOST_NAMES]
         if isinstance(version, str)
     }
-    language, present = _installed(kernel, wanted, ours=ours)
+
+
+def installed_here(names: Iterable[str]) -> Installed:
+    """Return the version of this process's Python, and of those of these packages that it has."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except (importlib.metadata.PackageNotFoundError, ValueError):
+            continue
+    return ".".join(map(str, sys.version_info[:3])), found
+
+
+def _language(
+    header: dict[str, Any], kernel: str, packages: dict[str, str], here: Installed
+) -> list[EnvironmentDifference]:
+    """Return the differences of the language and of the packages."""
+    language, present = here
     found = []
     recorded = str((header.get("kernel") or {}).get("language_version") or "")
     if recorded and language and recorded != language:
         sentence = f"The kernel's Python is {language}; the episode was recorded with {recorded}."
         found.append(EnvironmentDifference("kernel", kernel, recorded, language, sentence))
-    for name, version in wanted.items():
-        here = present.get(name, "")
-        if not here and language:
+    for name, version in packages.items():
+        other = present.get(name, "")
+        if not other and language:
             sentence = f"The package {name} ({version}) is not installed here; install it, and replay again."
             found.append(EnvironmentDifference("package", name, version, "", sentence, fatal=True))
-        elif here and here != version:
-            sentence = f"{name} is {here} here; the episode was recorded with {version}."
-            found.append(EnvironmentDifference("package", name, version, here, sentence))
+        elif other and other != version:
+            sentence = f"{name} is {other} here; the episode was recorded with {version}."
+            found.append(EnvironmentDifference("package", name, version, other, sentence))
     return found
 
 
-def _installed(kernel: str, names: Iterable[str], *, ours: bool) -> tuple[str, dict[str, str]]:
+def _installed(kernel: str, names: Iterable[str]) -> Installed:
     """Return the version of the kernel's Python, "" where it is not known, and of these packages."""
-    argv = [sys.executable] if ours else _argv(kernel) or [""]
+    argv = _argv(kernel) or [""]
     if Path(argv[0]) == Path(sys.executable) or argv[0] in ("python", "python3"):
-        found = {}
-        for name in names:
-            try:
-                found[name] = importlib.metadata.version(name)
-            except (importlib.metadata.PackageNotFoundError, ValueError):
-                continue
-        return ".".join(map(str, sys.version_info[:3])), found
+        return installed_here(names)
     if "python" not in Path(argv[0]).name.lower():
         return "", {}
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeact_kernel.agent.risk import Risk
-    from codeact_kernel.replay.environment import EnvironmentDifference
+    from codeact_kernel.replay.environment import EnvironmentDifference, Installed
     from codeact_kernel.replay.plan import Plan, PlannedCell
     from codeact_kernel.replay.runner import Runs
 
@@ -108,7 +108,12 @@ class LiveReplay:
 
 
 def open_live(
-    path: Path, options: Options | None = None, *, names: Collection[str] = (), through: int | None = None
+    path: Path,
+    options: Options | None = None,
+    *,
+    names: Collection[str] = (),
+    through: int | None = None,
+    installed: Callable[[list[str]], Installed] = environment.installed_here,
 ) -> LiveReplay:
     """Read a notebook for a replay in a live kernel; nothing runs.
 
@@ -117,6 +122,7 @@ def open_live(
         options: how the replay is made; its `kernel` does not count.
         names: the variables that are in the kernel: replacing one is told as a risk.
         through: the last step (by its index) that is run; None runs all.
+        installed: says which of these packages the kernel has; by default it is this process.
 
     Raises:
         EpisodeError: it cannot be replayed: no notebook, changed since, something it needs is gone.
@@ -132,7 +138,8 @@ def open_live(
         enter=False,
     )
     beside = path.resolve().parent
-    differences = environment.compare(planned, beside, here=True)
+    here = installed(list(environment.packages_of(planned)))
+    differences = environment.compare(planned, beside, here=here)
     fatal = next((one for one in differences if one.fatal), None)
     if fatal is not None and not options.anyway:
         raise EpisodeError(f"{path} cannot be replayed here: {fatal.sentence}")
