@@ -97,6 +97,29 @@ def test_a_journal_cut_anywhere_recovers_the_whole_steps(tmp_path, crashed):
         assert {file.name for file in tmp_path.iterdir()} == {"e.ipynb"}
 
 
+def test_a_journal_cut_at_every_single_byte_recovers_its_whole_steps_or_says_there_is_nothing(tmp_path):
+    writer = EpisodeWriter.create(tmp_path, header=header(), title="C", prelude=[])
+    turns = five_steps()[:2]
+    write(writer, turns, "running")
+    data, path = writer.path.with_suffix(".jsonl").read_bytes(), tmp_path / "e.ipynb"
+    writer.close()
+    seen = set()
+    for cut in range(len(data) + 1):
+        path.unlink(missing_ok=True)
+        path.with_suffix(".jsonl").write_bytes(data[:cut])
+        events = [event["event"] for event in read_events(data[:cut])]
+        try:
+            recover(path)
+        except EpisodeError:
+            assert not events
+            seen.add("nothing")
+            continue
+        kept = chat.conversation(load(path))[1]
+        assert kept == turns[: events.count("task") + events.count("step")]
+        seen.add(len(kept))
+    assert seen == {"nothing", 0, 1, 2}
+
+
 def test_recovery_from_a_notebook_older_than_its_journal_takes_both(tmp_path, crashed):
     path = tmp_path / "e.ipynb"
     journal, notebook = crashed
