@@ -182,6 +182,7 @@ class Requests:
             model = resolve(config)
         except CodeActError as error:
             return {**found, "sentence": str(error)}
+        worker().submit(model.close())
         found |= {"resolved": model.id, "backend": model.backend, "ready": True}
         where = "on this machine" if model.backend == "llamacpp" else f"through {model.backend}"
         found["sentence"] = f"{model.id}, {where}."

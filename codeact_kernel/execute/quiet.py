@@ -106,15 +106,14 @@ class QuietExecutor(LiveExecutor):
         message: Any = getattr(shell.displayhook, "msg", None)
         shell.displayhook.msg = None
         streams = sys.stdout, sys.stderr
-        sys.stdout, sys.stderr = _Kept("stdout", reducer, streams[0]), _Kept("stderr", reducer, streams[1])
+        ours = _Kept("stdout", reducer, streams[0]), _Kept("stderr", reducer, streams[1])
+        sys.stdout, sys.stderr = ours
         try:
             with _Quiet(shell.kernel, reducer) as quiet:
                 yield quiet
         finally:
-            for kept, stream in zip((sys.stdout, sys.stderr), streams, strict=True):
-                if isinstance(kept, _Kept):
-                    kept.over()
-                del stream
+            for kept in ours:
+                kept.over()
             sys.stdout, sys.stderr = streams
             setattr(shell, DISPLAY_FAILED, failed)
             shell.displayhook.msg = message

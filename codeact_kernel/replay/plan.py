@@ -107,7 +107,7 @@ def plan(
 
     Raises:
         EditedError: the episode was changed, and `anyway` is not set.
-        EpisodeError: the episode did not end, its prelude is not whole, or it is of a newer version.
+        EpisodeError: the episode's prelude is not whole, or it is of a newer version.
     """
     metadata = notebook["metadata"]
     if "schema" in (metadata.get(KEY) or {}):
