@@ -181,7 +181,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         """Say whether the steps become cells below: a page is there for them, and nothing waits for the answer."""
         if self.panel is None or not config.real_cells or args.inline or args.output or not self.history.alone:
             return False
-        if not self.panel.notebook.available(origin.notebook, origin.cell_id):
+        if queued(self.resident.kernel) or not await self.panel.available(origin.notebook, origin.cell_id):
             return False
         await asyncio.sleep(SETTLE_SECONDS)  # what the front end sent right behind this cell is here by then
         return not queued(self.resident.kernel)

@@ -6,7 +6,9 @@ what may take long is done elsewhere.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import CodeActError
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 TARGET = "codeact_kernel"
 HAIL_TOPIC = b"comm-codeact_kernel"
+GREET_SECONDS = 1.0
+"""How long after the hail a page may still be about to say hello."""
+GREET_FRAME = 0.02
 
 
 class Panel:
@@ -33,6 +38,7 @@ class Panel:
         self.notebook = Notebook(resident, self.pages)
         self.requests = Requests(resident, self.notebook)
         self._forget: Callable[[], None] = lambda: None
+        self._hailed = monotonic()
 
     def attach(self) -> None:
         """Register the target and hail the front end, which may have the panel and may not."""
@@ -51,6 +57,14 @@ class Panel:
             self.resident.kernel.comm_manager.unregister_target(TARGET, self._opened)
         self.pages.close()
 
+    async def available(self, notebook: str | None, cell_id: str | None) -> bool:
+        """Say whether a page can show cells below this one; one that was hailed a moment ago is waited for."""
+        while cell_id is not None and monotonic() - self._hailed < GREET_SECONDS:
+            if self.notebook.available(notebook, cell_id):
+                break
+            await asyncio.sleep(GREET_FRAME)
+        return self.notebook.available(notebook, cell_id)
+
     def _hail(self) -> None:
         """Tell the front end that an agent is here, by a message of a comm that nobody opened.
 
@@ -60,6 +74,7 @@ class Panel:
         kernel = self.resident.kernel
         data = {"v": VERSION, "type": "hail", "boot": self.pages.boot}
         content = {"comm_id": TARGET, "data": data}
+        self._hailed = monotonic()
         kernel.session.send(kernel.iopub_socket, "comm_msg", content, parent=kernel.get_parent(), ident=HAIL_TOPIC)
 
     # -- comms -------------------------------------------------------------------------------------------------
