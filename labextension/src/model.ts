@@ -18,6 +18,8 @@ export interface Snapshot extends WireSnapshot {
   past: Run[];
   /** Ids of the runs that were cut off by the end of their kernel. */
   lost: string[];
+  /** Ids of the cells that ran then. */
+  lostCells: string[];
   /** The last sentences from the kernel, by run; the empty key is about no run. */
   notices: Record<string, string>;
   /** Downloads by model name; a finished one stays until the next. */
@@ -47,6 +49,7 @@ export function emptySnapshot(): Snapshot {
     owner: null,
     past: [],
     lost: [],
+    lostCells: [],
     notices: {},
     pulls: {},
     proposals: {}
@@ -106,6 +109,9 @@ export function reduce(snapshot: Snapshot, event: KernelEvent, sameBoot = true):
 export function closeLost(snapshot: Snapshot): Snapshot {
   const runs = snapshot.runs.map(past);
   const cutOff = runs.filter((_, at) => snapshot.runs[at].status === null).map(run => run.run);
+  const running = snapshot.runs.flatMap(run =>
+    run.steps.flatMap(({ status, cell_id }) => (status === 'running' && cell_id ? [cell_id] : []))
+  );
   return {
     ...snapshot,
     state: 'idle',
@@ -115,6 +121,7 @@ export function closeLost(snapshot: Snapshot): Snapshot {
     owner: null,
     past: [...snapshot.past, ...runs].slice(-MAX_PAST),
     lost: [...snapshot.lost, ...cutOff],
+    lostCells: [...snapshot.lostCells, ...running],
     notices: {},
     proposals: {}
   };

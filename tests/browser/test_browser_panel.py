@@ -91,6 +91,7 @@ def test_stop_ends_a_sleeping_cell_within_half_a_second(pages, lab, script):
     assert notebook.value("ended") - panel.clicked <= 0.5
     (cell,) = panel.cells()
     assert "KeyboardInterrupt" in text_of(cell)
+    expect(notebook.page.get_by_test_id("codeact-chip")).to_have_text("CodeAct · step 1 · stopped")
     assert notebook.run("6 * 7") == "42"
 
 

@@ -58,6 +58,8 @@ def test_a_kernel_restarted_during_a_task_is_told_with_the_saved_notebook(pages,
     panel.wait_status("failed")
     expect(panel.part("cause")).to_contain_text("kernel")
     panel.wait_state("unloaded")
+    chips = notebook.page.get_by_test_id("codeact-chip").locator("visible=true")
+    expect(chips).to_have_text(["CodeAct · step 1", "CodeAct · step 2 · stopped"])
     panel.part("open-episode").click()
     (episode,) = notebook.episodes()
     path = str(episode.relative_to(lab.files))

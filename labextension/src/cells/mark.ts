@@ -20,8 +20,10 @@ export interface ICellMark {
 export interface ICellFate {
   /** Its outputs hold an error. */
   failed: boolean;
-  /** It has run, or runs now. */
+  /** It has run to its end, or runs now. */
   ran: boolean;
+  /** It was interrupted, or it began and its kernel went away. */
+  stopped: boolean;
   /** Somebody changed the source since the agent wrote it. */
   edited: boolean;
   /** Its run is still on, so what has not run may yet. */
@@ -62,19 +64,33 @@ export function isEdited(mark: ICellMark, source: string): boolean {
   return mark.digest !== undefined && mark.digest !== digest(source);
 }
 
+type Status = 'edited' | 'failed' | 'stopped' | 'not run' | '';
+
 /** One word for what to know about the cell first, or an empty string. */
-export function statusOf(mark: ICellMark, fate: ICellFate): 'edited' | 'failed' | 'not run' | '' {
-  if (fate.edited) {
-    return 'edited';
-  }
+export function statusOf(mark: ICellMark, fate: ICellFate): Status {
+  return fate.edited ? 'edited' : becameOf(mark, fate);
+}
+
+/** What became of what the agent wrote. */
+function becameOf(mark: ICellMark, fate: ICellFate): Exclude<Status, 'edited'> {
   if (mark.role === 'answer') {
     return '';
+  }
+  if (fate.stopped) {
+    return 'stopped';
   }
   if (fate.failed) {
     return 'failed';
   }
   return fate.ran || fate.open ? '' : 'not run';
 }
+
+const SENTENCES = {
+  failed: ['It failed; the agent saw the error.'],
+  stopped: ['It was stopped before its end.'],
+  'not run': ['It has not run.'],
+  '': []
+};
 
 /** What the chip says. */
 export function chipText(mark: ICellMark, fate: ICellFate): string {
@@ -91,12 +107,7 @@ export function chipTitle(mark: ICellMark, fate: ICellFate): string {
         ? 'The CodeAct agent wrote this cell.'
         : `The CodeAct agent wrote this cell as step ${mark.step} of its task.`
   ];
-  if (mark.role === 'action' && fate.failed) {
-    sentences.push('It failed; the agent saw the error.');
-  }
-  if (mark.role === 'action' && !fate.failed && !fate.ran && !fate.open) {
-    sentences.push('It has not run.');
-  }
+  sentences.push(...SENTENCES[becameOf(mark, fate)]);
   if (fate.edited) {
     sentences.push('You have edited it since; the episode keeps what the agent wrote.');
   }

@@ -7,16 +7,17 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 
 import { chipText, chipTitle, type ICellFate, isEdited, statusOf } from './mark';
-import { hasError, hasRun, markOf } from './notebook';
+import { type CellRun, hasError, hasRun, markOf, wasStopped } from './notebook';
 
 const CELL_CLASS = 'jp-codeact-Cell';
 const CHIP_CLASS = 'jp-codeact-Chip';
 
+type RunOf = (cellId: string) => CellRun;
+
 export class NotebookMarks implements IDisposable {
-  /** `isOpen` says of a cell id whether its run is still on. */
-  constructor(panel: NotebookPanel, isOpen: (id: string) => boolean) {
+  constructor(panel: NotebookPanel, runOf: RunOf) {
     this._panel = panel;
-    this._isOpen = isOpen;
+    this._runOf = runOf;
     panel.disposed.connect(() => this.dispose());
     void panel.context.ready.then(() => {
       if (!panel.isDisposed) {
@@ -38,7 +39,7 @@ export class NotebookMarks implements IDisposable {
       if (known !== undefined) {
         known.update();
       } else if (!cell.isDisposed && cell.model !== null) {
-        this._marks.set(cell, new Mark(cell, this._isOpen));
+        this._marks.set(cell, new Mark(cell, this._runOf));
       }
     }
   }
@@ -60,16 +61,16 @@ export class NotebookMarks implements IDisposable {
   }
 
   private readonly _panel: NotebookPanel;
-  private readonly _isOpen: (id: string) => boolean;
+  private readonly _runOf: RunOf;
   private readonly _marks = new WeakMap<Cell, Mark>();
   private _isDisposed = false;
 }
 
 /** The mark of one cell; costs nothing on the user's. */
 class Mark {
-  constructor(cell: Cell, isOpen: (id: string) => boolean) {
+  constructor(cell: Cell, runOf: RunOf) {
     this._cell = cell;
-    this._isOpen = isOpen;
+    this._runOf = runOf;
     cell.model.metadataChanged.connect(this.update, this);
     cell.disposed.connect(() => Signal.clearData(this));
     this.update();
@@ -89,11 +90,13 @@ class Mark {
       cell.node.removeAttribute('data-codeact-status');
       return;
     }
+    const run = this._runOf(cell.model.id);
     const fate: ICellFate = {
       failed: hasError(cell.model),
       ran: hasRun(cell.model),
+      stopped: wasStopped(cell.model, run),
       edited: isEdited(mark, cell.model.sharedModel.getSource()),
-      open: this._isOpen(cell.model.id)
+      open: run === 'open'
     };
     const chip = (this._chip ??= this._makeChip());
     const text = chipText(mark, fate);
@@ -134,7 +137,7 @@ class Mark {
   }
 
   private readonly _cell: Cell;
-  private readonly _isOpen: (id: string) => boolean;
+  private readonly _runOf: RunOf;
   private _chip: HTMLElement | null = null;
   private _listening = false;
 }

@@ -53,6 +53,20 @@ export function hasRun(model: ICellModel): boolean {
   );
 }
 
+/** What is known of the run of a cell: it is still on, or the kernel ended while the cell ran. */
+export type CellRun = 'open' | 'lost' | null;
+
+/** Whether a cell was interrupted, or cut off by the end of its kernel. */
+export function wasStopped(model: ICellModel, run: CellRun): boolean {
+  if (model.type !== 'code') {
+    return false;
+  }
+  const outputs = (model as ICodeCellModel).outputs.toJSON();
+  const interrupted = outputs.some(output => output.ename === 'KeyboardInterrupt');
+  const begun = run === 'lost' || (run === null && outputs.length > 0);
+  return interrupted || (begun && !hasRun(model));
+}
+
 function outputTypes(model: ICodeCellModel): string[] {
   return Array.from({ length: model.outputs.length }, (_, at) => model.outputs.get(at).type);
 }

@@ -11,7 +11,7 @@ import {
   readMark
 } from '../../src/cells/mark';
 
-const ran: ICellFate = { failed: false, ran: true, edited: false, open: false };
+const ran: ICellFate = { failed: false, ran: true, stopped: false, edited: false, open: false };
 const action: ICellMark = { run: 'r', step: 2, role: 'action' };
 
 describe('codeact metadata', () => {
@@ -61,6 +61,9 @@ describe('the chip', () => {
     );
     assert.equal(chipText(action, { ...ran, ran: false }), 'CodeAct · step 2 · not run');
     assert.equal(chipText(action, { ...ran, ran: false, open: true }), 'CodeAct · step 2');
+    const stopped = { ...ran, failed: true, stopped: true };
+    assert.equal(chipText(action, stopped), 'CodeAct · step 2 · stopped');
+    assert.equal(chipText({ ...action, role: 'answer' }, stopped), 'CodeAct · answer');
     assert.equal(chipText({ ...action, step: null }, ran), 'CodeAct');
     assert.equal(chipText({ ...action, role: 'answer' }, ran), 'CodeAct · answer');
   });
@@ -70,6 +73,11 @@ describe('the chip', () => {
       chipTitle({ ...action, episode: 'episodes/e.ipynb' }, { ...ran, failed: true }),
       'The CodeAct agent wrote this cell as step 2 of its task. It failed; the agent saw the error. ' +
         'Its record is in episodes/e.ipynb.'
+    );
+    assert.equal(
+      chipTitle(action, { ...ran, ran: false, stopped: true, edited: true }),
+      'The CodeAct agent wrote this cell as step 2 of its task. It was stopped before its end. ' +
+        'You have edited it since; the episode keeps what the agent wrote.'
     );
   });
 });
