@@ -111,6 +111,9 @@ def test_a_proposal_is_not_applied_over_what_the_user_changed_meanwhile(pages, l
     notebook.call("command", "codeact:explain-or-fix-cell")
     part = notebook.page.get_by_test_id
     expect(part("codeact-proposal-diff")).to_contain_text("row.get('n', 0)")
+    notebook.save()
+    notebook.reload()
+    expect(part("codeact-proposal-diff")).to_contain_text("row.get('n', 0)")
     notebook.box(1).locator(".cm-content").first.click()
     notebook.page.keyboard.press("Control+End")
     notebook.page.keyboard.type("  # mine")
@@ -123,6 +126,9 @@ def test_a_proposal_is_not_applied_over_what_the_user_changed_meanwhile(pages, l
     notebook.box(1).locator(".cm-content").first.click()
     notebook.page.keyboard.press("Control+z")
     notebook.wait(lambda: notebook.cell(user)["source"] == BROKEN + "  # mine", "one undo takes it back")
+    notebook.reload()
+    expect(part("codeact-state")).to_have_attribute("data-state", "idle")
+    expect(part("codeact-proposal")).to_have_count(0)
 
 
 @pytest.fixture

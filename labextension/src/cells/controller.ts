@@ -3,6 +3,7 @@
  */
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 
+import { NOTHING } from '../model';
 import type { KernelEvent, Run } from '../protocol';
 import type { CodeActSession } from '../session';
 import type { ICodeActManager } from '../tokens';
@@ -11,6 +12,7 @@ import { Follower } from './follow';
 import { NotebookMarks } from './marks';
 import { Memory } from './memory';
 import { belongs } from './notebook';
+import { cellIds } from './place';
 import { Proposals } from './proposals';
 import { Repairer } from './repair';
 import { CellRunner } from './runner';
@@ -65,7 +67,7 @@ export class CellsController {
       const follower = new Follower(session.panel);
       helpers = {
         follower,
-        proposals: new Proposals(session, follower),
+        proposals: new Proposals(session, this._memory, follower),
         repairer: new Repairer(
           session,
           this._memory,
@@ -79,7 +81,9 @@ export class CellsController {
   }
 
   private _onEvent(session: CodeActSession, event: KernelEvent): void {
-    this._of(session).repairer.onEvent(event);
+    const { proposals, repairer } = this._of(session);
+    repairer.onEvent(event);
+    proposals.onEvent(event);
     this._runner.onEvent(session, event);
     if (event.type === 'done' && belongs(event.run, session.panel)) {
       this._answer(session, event.run);
@@ -94,8 +98,9 @@ export class CellsController {
 
   private _mark(panel: NotebookPanel): void {
     const marks = new NotebookMarks(panel, id => {
-      const runs = this._manager.sessionFor(panel)?.snapshot.runs ?? [];
-      return runs.some(run => run.status === null && run.steps.some(step => step.cell_id === id));
+      const { runs, lostCells } = this._manager.sessionFor(panel)?.snapshot ?? NOTHING.snapshot;
+      const active = runs.filter(run => run.status === null).flatMap(cellIds);
+      return active.includes(id) ? 'open' : lostCells.includes(id) ? 'lost' : null;
     });
     this._marks.set(panel, marks);
   }

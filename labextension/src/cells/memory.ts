@@ -1,12 +1,14 @@
 /**
  * What a browser remembers of a kernel process across reloads of its pages: cells that were sent, cells that the user
- * deleted, runs whose end a page saw.
+ * deleted, runs whose end a page saw, proposals (as JSON) that the user has not decided about.
  */
 const PREFIX = 'codeact-kernel:cells:';
 const MAX_BOOTS = 20;
 const MAX_ITEMS = 500;
 
-type Kind = 'sent' | 'deleted' | 'seen';
+const KINDS = ['sent', 'deleted', 'seen', 'proposed'] as const;
+
+type Kind = (typeof KINDS)[number];
 
 type Remembered = Record<Kind, string[]>;
 
@@ -52,7 +54,7 @@ export class Memory {
     } catch {
       // Storage may be forbidden at any time.
     }
-    return parse(text) ?? this._here.get(boot) ?? { sent: [], deleted: [], seen: [] };
+    return parse(text) ?? this._here.get(boot) ?? remembered(() => []);
   }
 
   private _save(boot: string, found: Remembered): void {
@@ -88,6 +90,10 @@ export class Memory {
   private readonly _here = new Map<string, Remembered>();
 }
 
+function remembered(of: (kind: Kind) => string[]): Remembered {
+  return Object.fromEntries(KINDS.map(kind => [kind, of(kind)])) as Remembered;
+}
+
 function parse(text: string | null): Remembered | null {
   if (text === null) {
     return null;
@@ -96,7 +102,7 @@ function parse(text: string | null): Remembered | null {
     const found = JSON.parse(text) as Partial<Record<Kind, unknown>> | null;
     const list = (value: unknown): string[] =>
       Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : [];
-    return { sent: list(found?.sent), deleted: list(found?.deleted), seen: list(found?.seen) };
+    return remembered(kind => list(found?.[kind]));
   } catch {
     return null;
   }
