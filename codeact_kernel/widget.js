@@ -100,19 +100,22 @@ const clock = (value) =>
 const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 const codeBlock = (code) => h("pre", { class: "cak-code" }, h("code", {}, ...colour(code.replace(/\n+$/, ""))));
 const chips = (risks) =>
-  h("ul", { class: "cak-chips", "aria-label": "What it may do" }, ...risks.map((risk) => h("li", {}, risk.words)));
+  h("ul", { class: "cak-chips", "aria-label": "What the cell may do" }, ...risks.map((risk) => h("li", {}, risk.words)));
 
 function icon(status) {
   const shape = BUSY.has(status) ? "cak-spinner" : "cak-icon";
   return h("span", { class: shape, "aria-hidden": "true" }, STATUS[status]?.[0] ?? "•");
 }
 
-/** What has these states stands below in full: as a cell, or above its outputs. */
+/** The code of what has these states stands below: as a cell, or with the thought above its outputs. */
 const BELOW = new Set(["queued", "running", "ok", "error", "timeout", "interrupted", "dead"]);
 
-/** One step as a list item; `asked`: its code stands in the card. */
-function stepItem(step, asked) {
-  const [thought, code] = step.text ? split(step.text) : [step.thought, asked || BELOW.has(step.status) ? null : step.code];
+/** One step as a list item; `asked`: its code stands in the card; `inline`: what ran stands below with its thought. */
+function stepItem(step, asked, inline) {
+  const below = BELOW.has(step.status);
+  const [thought, code] = step.text
+    ? split(step.text)
+    : [below && inline ? "" : step.thought, asked || below ? null : step.code];
   const facts = [`step ${step.index}`, step.notice || (STATUS[step.status]?.[1] ?? step.status)];
   if (step.edited) facts.push("edited by you");
   // While it is asked about, waits or runs, the seconds are those of the writing.
@@ -123,7 +126,7 @@ function stepItem(step, asked) {
   if (step.risks.length && !asked) body.append(chips(step.risks));
   if (step.approval?.reason && step.approval.decision === "reject")
     body.append(h("p", { class: "cak-why" }, `Not run: ${step.approval.reason}`));
-  if (step.summary && !BELOW.has(step.status)) body.append(h("pre", { class: "cak-summary", "aria-label": "Output" }, step.summary));
+  if (step.summary && !below) body.append(h("pre", { class: "cak-summary", "aria-label": "Output" }, step.summary));
   const head = h("div", { class: "cak-step-head" }, icon(step.status), facts.filter(Boolean).join(" · "));
   return h("li", { class: "cak-step", "data-status": step.status, "data-testid": "codeact-step" }, head, body);
 }
@@ -215,7 +218,7 @@ function card(question, send, id) {
     "div",
     { class: "cak-card", role: "group", "aria-labelledby": `${id}-title`, "data-testid": "codeact-card" },
     h("div", { class: "cak-card-title", id: `${id}-title` }, `May step ${question.step} run?`),
-    h("p", { class: "cak-why" }, question.risks.length ? "It may:" : `Asked because ${question.reason}.`),
+    h("p", { class: "cak-why" }, `Asked because ${question.risks.length ? "the cell" : `${question.reason}.`}`),
     question.risks.length ? chips(question.risks) : null,
     unsaved.length ? h("p", { class: "cak-why" }, `Undo will not restore: ${unsaved.join(", ")}.`) : null,
     h("label", { class: "cak-hidden", for: `${id}-code` }, "Code of the cell; you can edit it"),
@@ -303,7 +306,7 @@ export function render({ model, el }) {
       const key = JSON.stringify([step, asked]);
       const had = items.get(step.index);
       if (had?.key === key) continue;
-      const node = stepItem(step, asked);
+      const node = stepItem(step, asked, run.inline);
       if (had) had.node.replaceWith(node);
       else list.append(node);
       items.set(step.index, { key, node });

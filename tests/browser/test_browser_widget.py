@@ -44,6 +44,7 @@ class Widget:
 def begin(pages, server, task, *setup):
     notebook = pages.open(server, "\n".join([LOAD, *setup]))
     notebook.rerun(notebook.cells()[0]["id"]).wait()
+    expect(notebook.page.get_by_test_id("codeact-state")).to_have_attribute("data-state", "idle")
     return notebook, notebook.begin(task), Widget(notebook)
 
 

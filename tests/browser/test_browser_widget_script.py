@@ -134,6 +134,15 @@ def test_the_step_that_is_written_streams_and_the_rest_stays_untouched(page):
     assert page.evaluate("() => document.querySelector('[data-testid=codeact-step]').marked") is True
 
 
+def test_what_stands_below_with_its_thought_is_not_shown_twice(page):
+    steps = [STEP, STEP | {"index": 2, "status": "asking", "thought": "Now this."}]
+    items = mount(page, run=RUN | {"steps": steps}).get_by_test_id("codeact-step")
+    expect(items.nth(0)).to_contain_text("Look at x.")
+    change(page, "run", RUN | {"inline": True, "steps": steps})
+    expect(items.nth(0)).not_to_contain_text("Look")
+    expect(items.nth(1)).to_contain_text("Now this.")
+
+
 def test_stop_is_sent_and_says_so(page):
     mount(page)
     page.get_by_test_id("codeact-stop").click()
@@ -197,7 +206,7 @@ def test_the_keyboard_edits_and_runs_and_leaves_the_editor(page):
 def test_every_answer_is_bound_to_the_text_that_was_shown(page, press, said):
     mount(page, question=QUESTION, state="awaiting_approval")
     card = page.get_by_test_id("codeact-card")
-    for words in ("deletes files: out", "con (a connection)"):
+    for words in ("Asked because the cell", "deletes files: out", "con (a connection)"):
         expect(card).to_contain_text(words)
     expect(page.get_by_test_id("codeact-stop")).to_be_hidden()
     page.get_by_test_id("codeact-reason").fill("not today")
