@@ -218,8 +218,9 @@ function card(question, send, id) {
     "div",
     { class: "cak-card", role: "group", "aria-labelledby": `${id}-title`, "data-testid": "codeact-card" },
     h("div", { class: "cak-card-title", id: `${id}-title` }, `May step ${question.step} run?`),
-    h("p", { class: "cak-why" }, `Asked because ${question.risks.length ? "the cell" : `${question.reason}.`}`),
-    question.risks.length ? chips(question.risks) : null,
+    question.risks.length
+      ? h("div", { class: "cak-risks" }, h("span", { class: "cak-why" }, "Asked because the cell"), chips(question.risks))
+      : h("p", { class: "cak-why" }, `Asked because ${question.reason}.`),
     unsaved.length ? h("p", { class: "cak-why" }, `Undo will not restore: ${unsaved.join(", ")}.`) : null,
     h("label", { class: "cak-hidden", for: `${id}-code` }, "Code of the cell; you can edit it"),
     editor,

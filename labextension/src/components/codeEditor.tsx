@@ -33,7 +33,7 @@ export function EditableCode(props: ICodeEditorProps): React.JSX.Element {
     const editor = editors.factoryService.newInlineEditor({
       host: host.current,
       model,
-      config: { lineNumbers: false, lineWrap: false }
+      config: { lineNumbers: false, lineWrap: true }
     });
     host.current.querySelector('.cm-content')?.setAttribute('aria-label', label);
     model.sharedModel.changed.connect(() => change.current(model.sharedModel.getSource()));
