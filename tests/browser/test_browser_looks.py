@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from accessibility import faint, problems
 from kernel_client import block
 from playwright.sync_api import expect
-from test_browser_panel import opened, with_model
+from test_browser_panel import opened
 
 DATA = """\
 import pandas as pd
@@ -57,7 +59,9 @@ def test_the_panel_is_accessible_in_both_themes(pages, lab, script, check):
         block(SAVE, "I keep the table as a file."),
         ANSWER,
     )
-    notebook, panel = opened(pages, lab, with_model(model), cells=[DATA])
+    notebook, panel = opened(pages, lab, cells=[DATA])
+    Path(model.removeprefix("scripted:")).rename(notebook.folder / "example.jsonl")
+    panel.use("scripted:example.jsonl")
     notebook.rerun(notebook.cells()[1]["id"]).wait()
     (notebook.folder / "shares.csv").write_text("an older one\n")
     check(panel)
@@ -66,7 +70,7 @@ def test_the_panel_is_accessible_in_both_themes(pages, lab, script, check):
     check(panel, "approval")
     panel.part("approve").click()
     panel.wait_status("done")
-    check(panel, "panel")
+    check(panel)
     panel.part("show-history").click()
     expect(panel.part("episode")).to_have_count(1)
     check(panel)

@@ -15,7 +15,8 @@ from codeact_kernel.models import weights
 SMALL, GOOD = "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"
 READ = 'import pandas as pd\n\ncustomers = pd.read_csv("customers.csv")\ncustomers.head(3)'
 SHORT = "How many rows has customers?"
-LONG = "How many customers of each region have status lost? Draw a bar chart."
+LONG = "Which region has the most customers with status lost, and how many are they? Draw a bar chart, too."
+SMALL_FIGURES = "import matplotlib.pyplot as plt\nplt.rcParams['figure.figsize'] = (6, 2.8)"
 
 
 @pytest.fixture
@@ -32,8 +33,9 @@ def embedded(request, tmp_path):
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / "models").symlink_to(path.parent)
-    setup = f"import os\nos.environ['CODEACT_CACHE'] = {str(cache)!r}\n{LOAD}\n%config CodeAct.max_steps = {steps}"
-    yield setup, name, task
+    setup = [f"import os\nos.environ['CODEACT_CACHE'] = {str(cache)!r}", LOAD]
+    setup += [f"%config CodeAct.max_steps = {steps}", SMALL_FIGURES, "del plt, os"]
+    yield "\n".join(setup), name, task
     for state in (cache / "servers").glob("*.json"):
         state.unlink()
 
@@ -56,6 +58,8 @@ def test_the_embedded_model_works_in_the_panel(pages, lab, embedded, pictures):
     assert any(cell["execution_count"] for cell in panel.cells())
     assert any(text_of(cell) for cell in panel.cells())
     expect(panel.part("cost").last).to_contain_text("tokens")
+    notebook.page.mouse.move(900, 400)
+    notebook.page.mouse.wheel(0, -20_000)
     notebook.page.mouse.move(700, 5)
     for dark in (False, True):
         notebook.theme(dark=dark)

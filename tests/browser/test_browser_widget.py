@@ -149,8 +149,10 @@ def test_the_widget_is_accessible_in_both_themes(pages, lab, script, pictures):
     model = script(
         block(PLOT, "I draw it."), block("import shutil\nshutil.rmtree('old', True)", "Away with it."), "Done."
     )
-    notebook, run, widget = begin(pages, lab, f"%codeact --inline -m {model} draw, then delete the folder `old`")
+    setup = f"%config CodeAct.model = '{model}'"
+    notebook, run, widget = begin(pages, lab, "%codeact --inline draw, then delete the folder `old`", setup)
     expect(widget.part("card")).to_be_visible()
+    notebook.call("remove", notebook.path, 0)  # the picture is about the other one
     for dark in (True, False):
         notebook.theme(dark=dark)
         assert not problems(widget.root)
