@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel import terminal
@@ -42,7 +43,7 @@ def interpolate(task: str, namespace: Mapping[str, Any], errors: Mapping[int, st
 
 
 def _words(value: Any) -> str:
-    if type(value) in {str, int, float, bool, type(None)}:
+    if type(value) in {str, int, float, bool, type(None)} or isinstance(value, PurePath):
         text = str(value)
     else:
         text = result_of(value, time.perf_counter() + SECONDS) or f"<{type(value).__name__}>"

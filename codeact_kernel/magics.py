@@ -123,11 +123,12 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         try:
             if self._done_at_once(task):
                 return None
-            if verb := verb_of(task):
-                return await self._saved_notebook(args, *verb)
             if task == "fix":
                 return await self._ask(args, self.history.last_failure())
-            return await self._ask(args, interpolate(task, self.here.user_ns, self.history.errors))
+            task = interpolate(task, self.here.user_ns, self.history.errors)
+            if verb := verb_of(task):
+                return await self._saved_notebook(args, *verb)
+            return await self._ask(args, task)
         except CodeActError as error:
             raise UsageError(str(error)) from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from codeact_kernel.interpolate import interpolate
@@ -51,3 +53,7 @@ def test_fields_take_the_kernels_values_and_other_braces_stay(task, filled):
 
 def test_a_long_value_is_bounded():
     assert len(interpolate("{text}", {"text": "x" * 100_000}, {})) < 5000
+
+
+def test_a_path_is_filled_in_as_it_is_written():
+    assert interpolate("replay {newest}", {"newest": Path("episodes") / "a.ipynb"}, {}) == "replay episodes/a.ipynb"

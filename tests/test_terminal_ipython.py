@@ -11,6 +11,7 @@ import time
 import pytest
 from episode_helpers import load, names
 from kernel_client import block, write_script
+from replay_helpers import notebook, printed, save
 
 from codeact_kernel.episode.chat import check_messages
 
@@ -180,3 +181,16 @@ def test_the_prompt_that_people_have_works_too(tmp_path):
     finally:
         made.close()
     assert the_episode(made.folder)["metadata"]["codeact"]["status"] == "done"
+
+
+def test_a_saved_notebook_runs_again_in_the_terminal_and_asks_first(terminal):
+    cells = [("x = 6 * 7\nprint(x)", [printed("42\n")]), ("print(x + 1)", [printed("44\n")])]
+    save(terminal.folder / "saved.ipynb", notebook(*cells))
+    terminal.begin("%codeact replay saved.ipynb")
+    terminal.child.expect_exact("/ [n]o: ")
+    assert "2 cells would run in this kernel" in STYLE.sub("", terminal.child.before)
+    assert "43" in terminal.cell("y")
+    assert "42" in terminal.cell("print(x)")
+    terminal.begin("%codeact replay saved.ipynb --yes")
+    said = terminal.finish()
+    assert "differs: 1 same, 1 differs" in said
