@@ -24,8 +24,8 @@ class CodeAct(Configurable):
 
     model = Unicode(
         "auto",
-        help="Which model: auto, BACKEND:NAME (openai:gpt-5, llamacpp:qwen2.5-coder-1.5b), gguf:PATH, "
-        "or scripted:FILE.jsonl.",
+        help="Which model: auto, BACKEND:NAME (openai:gpt-5, anthropic:claude-sonnet-5-5, "
+        "llamacpp:qwen2.5-coder-1.5b), gguf:PATH, callable:FUNCTION or scripted:FILE.jsonl.",
     ).tag(config=True)
     base_url = Unicode("", help="Base URL of an OpenAI-compatible endpoint.").tag(config=True)
     approval = Enum(
@@ -78,7 +78,7 @@ class CodeAct(Configurable):
     between_tokens_seconds = Float(60.0, min=0.1, help="Deadline between two tokens.").tag(config=True)
     reply_seconds = Float(900.0, min=0.1, help="Deadline for a whole reply.").tag(config=True)
     retries = Int(4, min=0, help="How often a request that may succeed later is made again.").tag(config=True)
-    extra_body = Dict(help="Extra fields for an OpenAI-compatible request.").tag(config=True)
+    extra_body = Dict(help="Extra fields for the request to an endpoint.").tag(config=True)
 
     def sampling(self, stop: tuple[str, ...] = ()) -> Sampling:
         """Return the sampling settings with the given stop strings."""

@@ -3,7 +3,7 @@
     with FaultServer([Reply(status=429, headers={"Retry-After": "1"}), chat("hello")]) as server:
         ...  # point a client at server.url; server.requests holds what was asked
 
-Each request takes the next reply; the last one repeats. The server has a thread and a loop of its own.
+`chat` and `delta` speak OpenAI's chat completions, `message` and `piece` Anthropic's messages. Each request takes the next reply; the last one repeats. The server has a thread and a loop of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
+REASONS = {
+    529: "Overloaded",
+    200: "OK",
+    400: "Bad Request",
+    401: "Unauthorized",
+    404: "Not Found",
+    429: "Too Many Requests",
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,51 @@ def chat(*texts: str, finish: str | None = "stop") -> Reply:
     return Reply(pieces=tuple(pieces))
 
 
+def named(kind: str, **fields: Any) -> bytes:
+    """Return one of Anthropic's events: its name stands in the event and in the data."""
+    return f"event: {kind}\n".encode() + event({"type": kind, **fields})
+
+
+def piece(text: str = "", **delta: Any) -> bytes:
+    """Return a piece of a message, e.g. `piece("x")` or `piece(type="thinking_delta", thinking="hm")`."""
+    return named("content_block_delta", index=0, delta=delta or {"type": "text_delta", "text": text})
+
+
+def started(**usage: int) -> bytes:
+    """Return the event that begins a message."""
+    counts = {
+        "input_tokens": 3,
+        "cache_read_input_tokens": 7,
+        "cache_creation_input_tokens": 1,
+        "output_tokens": 1,
+    }
+    return named(
+        "message_start", message={"id": "msg_1", "role": "assistant", "content": [], "usage": counts | usage}
+    )
+
+
+def ended(reason: str | None, **usage: int) -> bytes:
+    """Return the event that tells why a message ends."""
+    return named("message_delta", delta={"stop_reason": reason}, usage={"output_tokens": 4} | usage)
+
+
+PING = named("ping")
+LAST = named("message_stop")
+
+
+def message(*texts: str, reason: str | None = "end_turn") -> Reply:
+    """Return a whole, well-formed streamed message of Anthropic's."""
+    begin = named("content_block_start", index=0, content_block={"type": "text", "text": ""})
+    end = named("content_block_stop", index=0)
+    return Reply(pieces=(started(), begin, PING, *(piece(text) for text in texts), end, ended(reason), LAST))
+
+
+def refused(status: int, message: str, kind: str = "invalid_request_error", **headers: str) -> Reply:
+    """Return one of Anthropic's errors as JSON."""
+    body = json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
+    return Reply(status, (body,), {"Content-Type": "application/json", **headers}, "length")
+
+
 def error(status: int, message: str, **fields: Any) -> Reply:
     """Return an error as JSON."""
     body = json.dumps({"error": {"message": message, **fields}}).encode()
@@ -83,6 +135,7 @@ class FaultServer:
     def __init__(self, script: Sequence[Reply]) -> None:
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.paths: list[str] = []
         self.open = 0
         self.url = ""
         self._script = list(script)
@@ -136,7 +189,8 @@ class FaultServer:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
         body = await reader.readexactly(int(headers.get("content-length", "0")))
-        self.keys.append(headers.get("authorization", ""))
+        self.keys.append(headers.get("authorization") or headers.get("x-api-key", ""))
+        self.paths.append(head.split(" ", 2)[1])
         self.requests.append(json.loads(body or b"null"))
 
     async def _play(self, reply: Reply, writer: asyncio.StreamWriter) -> None:

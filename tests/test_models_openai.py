@@ -286,6 +286,20 @@ def test_pictures_go_to_models_that_see_and_are_left_out_when_refused():
     assert second == third == "look"
 
 
+def test_thoughts_in_the_reply_itself_are_kept_apart():
+    inline = chat("<thi", "nk>hm\n```python\n1 / 0\n```</th", "ink>\n\nIt is 2.")
+    typed = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "It is 2."},
+    ]
+    with FaultServer(
+        [inline, Reply(pieces=(delta(content=typed), delta("stop"), DONE)), chat("<think>cut")]
+    ) as server:
+        assert (ask(server).text, ask(server).reasoning) == ("It is 2.", "hm")
+        cut = ask(server)
+        assert (cut.text, cut.reasoning) == ("", "cut")
+
+
 def test_extra_fields_reach_the_server():
     with FaultServer([chat("ok")]) as server:
         ask(server, extra_body={"chat_template_kwargs": {"enable_thinking": False}})

@@ -11,13 +11,20 @@ import pytest
 from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import ConfigError, WeightsError
 from codeact_kernel.models import weights
-from codeact_kernel.models.select import DEFAULT_OPENAI_MODEL, NOTHING, resolve
+from codeact_kernel.models.select import (
+    DEFAULT_ANTHROPIC_MODEL,
+    DEFAULT_OPENAI_MODEL,
+    ENVIRONMENT,
+    NOTHING,
+    choose,
+    resolve,
+)
 
 
 @pytest.fixture(autouse=True)
 def bare(tmp_path, monkeypatch):
     """No key, no endpoint, an empty cache."""
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"):
+    for name in ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CODEACT_CACHE", str(tmp_path / "cache"))
     return tmp_path
@@ -59,6 +66,35 @@ def test_auto_takes_the_endpoint_of_the_environment_before_weights(monkeypatch):
     }
 
 
+def test_auto_takes_anthropic_when_only_its_key_is_there(monkeypatch):
+    put_weights(monkeypatch, "qwen2.5-coder-1.5b")
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary")
+    model = resolve(CodeAct())
+    assert (model.backend, model.id, model.sees_images) == ("anthropic", DEFAULT_ANTHROPIC_MODEL, True)
+    monkeypatch.setenv("ANTHROPIC_MODEL", "claude-other")
+    assert resolve(CodeAct()).id == "claude-other"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    assert resolve(CodeAct()).backend == "openai"
+
+
+def test_the_key_of_anthropic_does_not_go_to_the_endpoint_of_another(monkeypatch):
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary")
+    config = CodeAct(model="anthropic:claude-x", base_url="http://127.0.0.1:9/v1")
+    assert resolve(config).describe()["endpoint"] == "https://api.anthropic.com"
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:8/v1")
+    assert resolve(config).describe()["endpoint"] == "http://127.0.0.1:8"
+
+
+def test_a_choice_says_why(monkeypatch):
+    assert "the setting model" in choose(CodeAct(model="scripted:x")).why
+    put_weights(monkeypatch, "smollm2-135m")
+    assert "no key is set" in choose(CodeAct()).why
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-canary")
+    assert "ANTHROPIC_API_KEY is set and OPENAI_API_KEY is not" in choose(CodeAct()).why
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    assert "OPENAI_API_KEY is set" in choose(CodeAct()).why
+
+
 def test_auto_does_not_guess_the_model_of_an_unknown_endpoint(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
     with pytest.raises(ConfigError, match="OPENAI_MODEL"):
@@ -97,6 +133,8 @@ def test_names_with_an_endpoint_are_the_endpoints(monkeypatch):
     [
         ("openai:gpt-5", "OPENAI_API_KEY"),
         ("openai:", "openai:NAME"),
+        ("anthropic:claude-x", "ANTHROPIC_API_KEY"),
+        ("antropic:NAME", "did you mean anthropic:NAME"),
         ("qwen2.5-coder-1b", r"did you mean qwen2\.5-coder-1\.5b"),
         ("lamacpp:qwen2.5-coder-0.5b", r"did you mean llamacpp:qwen2\.5-coder-0\.5b"),
         ("zzz", "codeact models list"),

@@ -161,13 +161,27 @@ def read_reply(data: str, endpoint: Endpoint) -> Chunk:
     if not isinstance(first, dict):
         return Chunk(usage=usage)
     delta = first.get("delta") or first.get("message") or {}
-    text = _text(delta.get("content")) + _text(delta.get("refusal"))
-    reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning"))
+    text, thoughts = _parts(delta.get("content"))
+    text += _text(delta.get("refusal"))
+    reasoning = _text(delta.get("reasoning_content")) or _text(delta.get("reasoning")) or thoughts
     return Chunk(text, reasoning, finish=read_finish(first.get("finish_reason"), endpoint), usage=usage)
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _parts(content: Any) -> tuple[str, str]:
+    """Return (text, reasoning) of a content: a text, or typed parts, as Mistral's thinking models send them."""
+    if not isinstance(content, list):
+        return _text(content), ""
+    text, thoughts = "", ""
+    for part in content:
+        if isinstance(part, dict):
+            text += _text(part.get("text"))
+            inner = part.get("thinking")
+            thoughts += _parts(inner)[0] if isinstance(inner, list) else _text(inner)
+    return text, thoughts
 
 
 def read_finish(value: Any, endpoint: Endpoint) -> Finish | None:
