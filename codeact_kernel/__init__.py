@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel import magics
 from codeact_kernel._version import __version__
+from codeact_kernel.agent.tools import tool
 from codeact_kernel.config import CodeAct
 from codeact_kernel.oneshot import Result, run
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-__all__ = ["CodeAct", "Result", "__version__", "load_ipython_extension", "run", "unload_ipython_extension"]
+__all__ = ["CodeAct", "Result", "__version__", "load_ipython_extension", "run", "tool", "unload_ipython_extension"]
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:

@@ -69,6 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("--out", "-o", metavar="FILE.ipynb", type=Path, help="the episode's file")
     one.add_argument("--cwd", metavar="DIR", type=Path, help="the kernel's working folder")
+    one.add_argument("--mcp", metavar="FILE", type=Path, help="MCP servers whose tools the model may call")
     one.add_argument("--max-steps", metavar="N", help="steps the task may take")
     one.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
@@ -94,6 +95,7 @@ def _run(args: argparse.Namespace) -> int:
         config=from_environment(),
         display=not args.quiet,
         asker=asker,
+        mcp=args.mcp,
     )
     return report(result, as_json=args.json)
 

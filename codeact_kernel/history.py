@@ -97,6 +97,7 @@ class History:
         self.errors: dict[int, str] = {}
         self._failed: tuple[str, str] | None = None
         self._humans: list[HumanCell] = []
+        self._given: list[str] = []
         self._begin(shell.execution_count - 1)
 
     def attach(self) -> None:
@@ -132,6 +133,11 @@ class History:
     def note(self, source: str) -> None:
         """Count a cell among the user's that was not typed in one."""
         self._humans.append(HumanCell(source))
+
+    def gave(self, source: str) -> None:
+        """Count a cell that was not typed among what the kernel's state is built of, now and in later preludes."""
+        self._given.append(source)
+        self.note(source)
 
     @contextlib.contextmanager
     def magic(self) -> Iterator[None]:
@@ -172,6 +178,7 @@ class History:
             text = without_secrets("\n".join(piece.source for piece in pieces if piece.source))
             if text:
                 cells.append(HumanCell(text, count, failed=count in errors))
+        cells += [HumanCell(source) for source in self._given]
         if not complete:  # then what is missing may make any of them fail
             cells = [replace(cell, failed=True) for cell in cells]
         began = str(manager.dir_hist[0]) if complete and manager.dir_hist else None

@@ -168,6 +168,9 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
             return self._show(args, saved, saved_answer=True)
         if args.protect:
             resident.names.protect(args.protect.split(","))
+        if args.mcp:
+            resident.offers.connect(args.mcp)
+        resident.offers.offer((args.tools or "").split(","))
         panel = self.panel if await self._hand_over(args, config, origin) else None
         job = resident.begin(task, config, origin, surface="magic", inline=panel is None)
         stage = stage_of(resident, job) if _is_kernel(self.here) and config.widget else None

@@ -11,6 +11,7 @@ from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct, from_environment
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.execute.fresh import FreshExecutor
+from codeact_kernel.mcp_tools import NAME, code_of
 from codeact_kernel.session import HumanCell, Prelude, Session
 from codeact_kernel.terminal_view import QuietView, TerminalView
 from codeact_kernel.worker import wait_for
@@ -63,6 +64,7 @@ def run(
     max_steps: int | None = None,
     approve: str | None = None,
     setup: Sequence[str] = (),
+    mcp: str | Path | None = None,
     check: Sequence[str] = (),
     config: CodeAct | None = None,
     display: bool = False,
@@ -78,6 +80,7 @@ def run(
         max_steps: steps the task may take.
         approve: plan, ask, ask-if-risky or auto.
         setup: cells run before the task, as the user's own.
+        mcp: a configuration of MCP servers, whose tools the model may call; see `mcp_tools.connect`.
         check: expressions evaluated in the kernel after the episode.
         config: settings; the other arguments go before them.
         display: show thought, code and output on stderr while it runs.
@@ -92,7 +95,9 @@ def run(
     if not folder.is_dir():
         raise ConfigError(f"The working folder {folder} does not exist; give --cwd a folder that does.")
     view: View = TerminalView() if display else QuietView()
-    job = _Job(task, settings, folder, Path(out) if out else None, setup, check)
+    if mcp is not None:
+        setup = [*setup, code_of(str(Path(mcp).expanduser().resolve()))]
+    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None)
     stop = Stop()
     return wait_for(job.carry_out(view, stop, asker), stop)
 
@@ -105,6 +110,7 @@ class _Job:
     out: Path | None
     setup: Sequence[str]
     check: Sequence[str]
+    mcp: bool
 
     async def carry_out(self, view: View, stop: Stop, asker: Asker | None) -> Result:
         began = time.monotonic()
@@ -115,6 +121,8 @@ class _Job:
             await stop.guard(executor.start())
             for cell in self.setup:
                 _must_work(cell, await executor.run(cell))
+            if self.mcp:
+                session.tell(_printed(await executor.run(f"print({NAME}.describe())")))
             outcome: Outcome = await session.ask(
                 self.task,
                 self.config,
@@ -137,6 +145,10 @@ def _must_work(cell: str, execution: Execution) -> None:
     if execution.status != "ok":
         what = f"{execution.error.ename}: {execution.error.evalue}" if execution.error else execution.status
         raise ConfigError(f"The setup cell {cell.splitlines()[0]!r} failed ({what}); correct it.")
+
+
+def _printed(execution: Execution) -> str:
+    return "".join(output["text"] for output in execution.outputs if output["output_type"] == "stream").strip()
 
 
 def _text(execution: Execution) -> str:

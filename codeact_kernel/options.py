@@ -55,6 +55,8 @@ def parser_of() -> _Parser:
     parser.add_argument("--max-steps", metavar="N", help="steps the task may take")
     parser.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
     parser.add_argument("--protect", metavar="NAMES", help="variables no step may change, e.g. df,model")
+    parser.add_argument("--tools", metavar="NAMES", help="functions of yours to call, e.g. lookup,price")
+    parser.add_argument("--mcp", metavar="FILE", help="MCP servers whose tools to call, as `tools`")
     parser.add_argument("--inline", action="store_true", help="run the steps under this cell, not as cells below")
     parser.add_argument("--again", action="store_true", help="ask the model even if a saved answer is there")
     parser.add_argument("-h", "--help", action="store_true", help="this text")

@@ -90,6 +90,7 @@ class Requests:
         config = resident.settings.updated(**{name: options.get(name) or None for name in OPTIONS})
         about = data.get("about") or {}
         resident.names.protect(options.get("protect") or ())
+        resident.offers.offer()
         origin = Origin(page.notebook or notebook_of(resident.shell), None)
         self._notebook.come_first(page)
         words = task_about(task, about)

@@ -19,6 +19,7 @@ from codeact_kernel.errors import BusyError, CodeActError, ConfigError
 from codeact_kernel.execute.agent_cells import AgentCells
 from codeact_kernel.history import History
 from codeact_kernel.names import Names
+from codeact_kernel.offers import Offers
 from codeact_kernel.progress import Progress
 from codeact_kernel.session import Origin, Session
 from codeact_kernel.types import Outcome, Step
@@ -69,6 +70,7 @@ class Resident:
         self.progress = Progress()
         self.history = History(shell, self._busy)
         self.names = Names(shell.user_ns, lambda: set(shell.user_ns_hidden), lambda: self.settings.undo_bytes)
+        self.offers = Offers(shell.user_ns, self.session, self.history)
         self.job: Job | None = None
         self._replay: Stop | None = None
         self._lock = threading.Lock()
@@ -294,6 +296,7 @@ class Resident:
     async def close(self) -> None:
         """Stop what is under way and close the episode."""
         self.stop()
+        self.offers.close()
         await self.session.close()
 
 

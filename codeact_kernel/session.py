@@ -99,6 +99,7 @@ class Session:
     _model_key: tuple[Any, ...] = ()
     _allowed: set[str] = field(default_factory=set)
     _adopted: tuple[Path, str] | None = None
+    _note: str = ""
 
     async def check(self, task: str, config: CodeAct, stop: Stop, *, out: Path | None = None) -> Model:
         """Return the task's model; what cannot be used is found here, before anything was started.
@@ -193,6 +194,10 @@ class Session:
         if self.conversation is None and not self.running:
             self._adopted = episode, prompt.words("restarted") if note is None else note
 
+    def tell(self, note: str) -> None:
+        """Tell the model something with the next task."""
+        self._note = f"{self._note}\n{note}".strip()
+
     def save_as(self, path: Path) -> None:
         """Go on with the episode at another place.
 
@@ -268,6 +273,8 @@ class Session:
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:
         if self.conversation is None:
             self.conversation = Conversation(prompt.words("system"))
+        note, self._note = f"{self.conversation.note}\n{self._note}".strip(), ""
+        self.conversation.note = note
         return Agent(
             conversation=self.conversation,
             model=model,

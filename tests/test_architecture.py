@@ -24,6 +24,8 @@ LAYERS = (
         "run_progress",
         "resident",
         "names",
+        "offers",
+        "mcp_tools",
         "views",
         "worker",
         "asking",
