@@ -56,4 +56,6 @@ def test_a_long_value_is_bounded():
 
 
 def test_a_path_is_filled_in_as_it_is_written():
-    assert interpolate("replay {newest}", {"newest": Path("episodes") / "a.ipynb"}, {}) == "replay episodes/a.ipynb"
+    assert (
+        interpolate("replay {newest}", {"newest": Path("episodes") / "a.ipynb"}, {}) == "replay episodes/a.ipynb"
+    )
