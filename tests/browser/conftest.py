@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from kernel_client import write_script
-from notebook_page import NotebookPage, console_errors
+from notebook_page import NotebookPage, console_errors, wait_started
 from server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
 
 FLAGS = [
     "--no-sandbox",
@@ -132,28 +132,67 @@ def gatewayed(servers: Callable[..., Server]) -> Server:
 
 
 class Pages:
-    """What a test opens: pages whose consoles are read, and notebooks in them."""
+    """What a test opens: pages whose consoles are read, and notebooks in them.
 
-    def __init__(self, context: BrowserContext) -> None:
+    A page of JupyterLab takes seconds to load, so the tests share one for each server (`shared`): what a test leaves in
+    it is closed after the test. Tests that reload or close their page, or change its settings, open a `fresh` one.
+    """
+
+    def __init__(self, context: BrowserContext, shared: dict[Server, Page]) -> None:
         self.context = context
         self.console: list[str] = []
         self.notebooks: list[NotebookPage] = []
         self.pages: list[Page] = []
+        self._shared = shared
+        self._listeners: dict[Any, Any] = {
+            "console": self._on_console,
+            "pageerror": self._on_error,
+            "dialog": lambda dialog: dialog.accept(),  # "leave this page?"
+        }
 
     def page(self) -> Page:
         """Return a new page."""
-        page = self.context.new_page()
-        page.on("console", lambda message: self._said(message.type, message.text, message.location))
-        page.on("pageerror", lambda error: self._said("error", f"{error.message}\n{error.stack}", {}))
-        page.on("dialog", lambda dialog: dialog.accept())  # "leave this page?"
+        return self._watch(self.context.new_page())
+
+    def open(self, server: Server, *sources: str, fresh: bool = False, **more: Any) -> NotebookPage:
+        """Open a new notebook with these cells and wait for its kernel."""
+        shared = not fresh and server.kind == "lab" and all(server is not one.server for one in self.notebooks)
+        page = self._shared_page(server) if shared else self.page()
+        notebook = NotebookPage(page, server, *sources, shared=shared, **more)
+        self.notebooks.append(notebook)
+        return notebook.open()
+
+    def _shared_page(self, server: Server) -> Page:
+        page = self._shared.pop(server, None)
+        if page is not None:
+            return self._watch(page)
+        page = self.page()
+        page.goto(f"{server.url}lab/workspaces/shared", wait_until="domcontentloaded")
+        wait_started(page)
+        return page
+
+    def _watch(self, page: Page) -> Page:
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
         self.pages.append(page)
         return page
 
-    def open(self, server: Server, *sources: str, **more: Any) -> NotebookPage:
-        """Open a new notebook with these cells and wait for its kernel."""
-        notebook = NotebookPage(self.page(), server, *sources, **more)
-        self.notebooks.append(notebook)
-        return notebook.open()
+    def close(self, *, failed: bool) -> None:
+        """Close what was opened, and end its kernels; shared pages that are well stay for the next test."""
+        kept = {}
+        for notebook in self.notebooks:
+            page = notebook.page
+            if notebook.shared and not failed and not page.is_closed() and notebook.call("clear"):
+                kept[page] = notebook.server
+        for page in self.pages:
+            if page not in kept:
+                page.close()
+        for server in {id(notebook.server): notebook.server for notebook in self.notebooks}.values():
+            server.end_kernels()
+        for page, server in kept.items():
+            for event, listener in self._listeners.items():
+                page.remove_listener(event, listener)
+            self._shared[server] = page
 
     def another(self, notebook: NotebookPage) -> NotebookPage:
         """Open the notebook of another page in a page of its own; they share the kernel."""
@@ -167,9 +206,12 @@ class Pages:
         self.notebooks.append(other)
         return other.open_on(notebook.kernel_id())
 
-    def _said(self, kind: str, text: str, location: dict[str, Any]) -> None:
-        if kind == "error":
-            self.console.append(f"{text} ({location.get('url', '')})")
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.console.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def _on_error(self, error: Error) -> None:
+        self.console.append(f"{error.message}\n{error.stack}")
 
     def keep(self, folder: Path) -> None:
         """Leave what explains a failure."""
@@ -181,23 +223,28 @@ class Pages:
             (folder / f"server-{server.kind}.txt").write_text(server.tail(20_000))
 
 
+@pytest.fixture(scope="session")
+def shared_pages() -> dict[Server, Page]:
+    """Return the pages that no test uses now, by server."""
+    return {}
+
+
 @pytest.fixture
-def pages(context: BrowserContext, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pages]:
+def pages(
+    context: BrowserContext, shared_pages: dict[Server, Page], request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Pages]:
     """Return the pages of a test; afterwards they are closed, their kernels ended, their consoles checked."""
     trace = request.config.getoption("--browser-trace", default=False)
     if trace:
         context.tracing.start(screenshots=True, snapshots=True)
-    pages = Pages(context)
+    pages = Pages(context, shared_pages)
     yield pages
     failed = request.node.stash.get(FAILED, True)
     if failed:
         pages.keep(tmp_path)
     if trace:
         context.tracing.stop(path=tmp_path / "trace.zip" if failed else None)
-    for page in pages.pages:
-        page.close()
-    for server in {id(notebook.server): notebook.server for notebook in pages.notebooks}.values():
-        server.end_kernels()
+    pages.close(failed=failed)
     if not failed:
         found = console_errors(pages.console)
         assert not found, "errors in the console:\n" + "\n\n".join(found)

@@ -24,6 +24,16 @@
       const connected = kernel?.connectionStatus === 'connected' && kernel.status !== 'unknown';
       return !!(connected && kernel.status !== 'starting' && found.content.widgets.length);
     },
+    open: path => {
+      window.jupyterapp.commands.execute('docmanager:open', { path }).catch(() => undefined);
+    },
+    // Closes every document, saved or not; says whether the page is as good as new.
+    clear: () => {
+      for (const widget of Array.from(window.jupyterapp.shell.widgets('main'))) {
+        widget.dispose();
+      }
+      return document.querySelector('.jp-Dialog') === null;
+    },
     kernelId: path => kernelOf(path)?.id ?? null,
     cells: path => panel(path).content.model.sharedModel.cells.map(cell => ({
       ...cell.toJSON(),

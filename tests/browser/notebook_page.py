@@ -42,8 +42,10 @@ IGNORED = (
 class NotebookPage:
     """A notebook file in a folder of its own below the server's, opened in a page."""
 
-    def __init__(self, page: Page, server: Server, *sources: str, name: str = "notebook.ipynb") -> None:
-        self.page, self.server = page, server
+    def __init__(
+        self, page: Page, server: Server, *sources: str, name: str = "notebook.ipynb", shared: bool = False
+    ) -> None:
+        self.page, self.server, self.shared = page, server, shared
         folder = f"work{next(NUMBERS)}"
         self.folder = server.files / folder
         self.folder.mkdir()
@@ -62,7 +64,10 @@ class NotebookPage:
         return f"{self.server.url}{place}/{quote(self.path)}"
 
     def open(self) -> NotebookPage:
-        """Show the notebook and wait for its kernel."""
+        """Show the notebook and wait for its kernel; in a shared page, beside what that shows."""
+        if self.shared:
+            self.call("open", self.path)
+            return self.wait_kernel()
         self.page.goto(self.address, wait_until="domcontentloaded")
         return self.wait_open()
 
@@ -77,18 +82,22 @@ class NotebookPage:
     def again(self, page: Page) -> NotebookPage:
         """Return the same file for another page; open it there."""
         other = copy.copy(self)
-        other.page = page
+        other.page, other.shared = page, False
         return other
 
     def reload(self) -> NotebookPage:
         """Reload the page and wait for the kernel's connection."""
+        assert not self.shared, "a notebook whose page is reloaded is opened with `fresh`"
         self.page.reload(wait_until="domcontentloaded")
         return self.wait_open()
 
     def wait_open(self) -> NotebookPage:
         """Wait until the notebook stands there and its kernel is connected."""
-        self.page.wait_for_function("() => window.jupyterapp?.shell && window.jupyterapp.started", timeout=60_000)
-        self.page.evaluate(SCRIPT)
+        wait_started(self.page)
+        return self.wait_kernel()
+
+    def wait_kernel(self) -> NotebookPage:
+        """Wait until the notebook stands in the page and its kernel is connected."""
         self.page.wait_for_function("path => window.codeactTest.ready(path)", arg=self.path, timeout=60_000)
         return self
 
@@ -196,6 +205,12 @@ class NotebookPage:
             "name => document.body.dataset.jpThemeName === name && !document.querySelector('#jp-splash')",
             arg=name,
         )
+
+
+def wait_started(page: Page) -> None:
+    """Wait until Jupyter is there, and put our script into its page."""
+    page.wait_for_function("() => window.jupyterapp?.shell && window.jupyterapp.started", timeout=60_000)
+    page.evaluate(SCRIPT)
 
 
 class Run:

@@ -16,9 +16,9 @@ COUNTING = "import time\nfor i in range(6):\n    print(i, flush=True)\n    time.
 WORDS = "typed while cells of the agent come in above, until the last of them has run and longer"
 
 
-def opened(pages, server, model, *cells):
+def opened(pages, server, model, *cells, **more):
     """Return a notebook with the extension loaded, its first own cell active, and its open panel."""
-    notebook = pages.open(server, f"{LOAD}\n%config CodeAct.model = '{model}'", *cells)
+    notebook = pages.open(server, f"{LOAD}\n%config CodeAct.model = '{model}'", *cells, **more)
     notebook.rerun(notebook.cells()[0]["id"]).wait()
     panel = Panel(notebook).open()
     notebook.call("activate", notebook.path, 1 if cells else 0)
@@ -91,7 +91,7 @@ def test_a_cell_that_is_stopped_in_the_queue_has_not_run_and_says_so(pages, lab,
 
 def test_a_reload_brings_back_cells_and_outputs_but_not_what_the_user_deleted(pages, lab, script):
     model = script(block("print('one')"), block("print('two')"), block(COUNTING), block("print('four')"), "Done.")
-    notebook, panel = opened(pages, lab, model, "mine = 1")
+    notebook, panel = opened(pages, lab, model, "mine = 1", fresh=True)
     notebook.save()
     panel.send("go")
     notebook.wait(lambda: len(panel.cells()) == 3 and "1" in text_of(panel.cells()[2]), "the third cell counts")
@@ -105,7 +105,8 @@ def test_a_reload_brings_back_cells_and_outputs_but_not_what_the_user_deleted(pa
 
 
 def test_a_proposal_is_not_applied_over_what_the_user_changed_meanwhile(pages, lab, script):
-    notebook, _ = opened(pages, lab, script(block(MENDED, "A row has no n."), "It lacked n."), BROKEN)
+    model = script(block(MENDED, "A row has no n."), "It lacked n.")
+    notebook, _ = opened(pages, lab, model, BROKEN, fresh=True)
     user = notebook.cells()[1]["id"]
     notebook.rerun(user).wait()
     notebook.call("command", "codeact:explain-or-fix-cell")
@@ -144,7 +145,7 @@ def windowed(lab):
 def test_marks_stay_on_cells_that_leave_the_page_and_come_back(pages, windowed, script):
     own = [f"own = {i}\n\n\n\n\n#" for i in range(30)]
     model = script(block("1/0"), block("made = 1"), "Made.")
-    notebook, panel = opened(pages, windowed, model, "first = 1", *own)
+    notebook, panel = opened(pages, windowed, model, "first = 1", *own, fresh=True)
     assert panel.ask("make it") == "Made."
     expected = ["CodeAct · step 1 · failed", "CodeAct · step 2", "CodeAct · answer"]
     notebook.wait(lambda: chips(notebook) == expected, "the cells are marked")

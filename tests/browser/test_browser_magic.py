@@ -39,7 +39,7 @@ def check_three_steps(cell):
 
 
 def test_three_steps_and_the_answer_stand_under_the_cell_and_survive_a_reload(pages, server, three_steps):
-    notebook = pages.open(server, "")
+    notebook = pages.open(server, "", fresh=True)
     notebook.type_and_run(LOAD)
     notebook.wait_cells(lambda cells: cells[0]["execution_count"] == 1, "the extension is loaded")
     run = notebook.begin(f"%codeact --inline -m {three_steps} draw and count")

@@ -174,11 +174,11 @@ def test_a_failing_cell_of_the_agent_does_not_abort_what_the_user_queued(pages, 
 
 def test_the_users_own_cell_runs_while_the_model_writes(pages, lab):
     words = "One word after another, and then one more. " * 12
-    with SlowModel([slow(block("late = own", words), seconds=6), chat("Written.")]) as model:
+    with SlowModel([slow(block("late = own", words), seconds=3), chat("Written.")]) as model:
         notebook, panel = opened(pages, lab, model.setup)
         panel.send("write")
         expect(panel.part("writing")).to_contain_text("One word")
-        own = notebook.begin("import time\nfor _ in range(100):\n    time.sleep(0.1)\nown = 'mine'\nown")
+        own = notebook.begin("import time\nfor _ in range(70):\n    time.sleep(0.1)\nown = 'mine'\nown")
         lengths = set()
         while not panel.cells():
             assert not own.done

@@ -20,7 +20,7 @@ def begun(panel):
 
 def test_a_page_reloaded_while_a_cell_runs_shows_the_task_to_its_end(pages, lab, script):
     model = script(block(WAIT, "I wait."), block("done = 1\ndone", "And one more."), "Waited.")
-    notebook, panel = opened(pages, lab, with_model(model))
+    notebook, panel = opened(pages, lab, with_model(model), fresh=True)
     panel.send("wait")
     begun(panel)
     assert WAIT not in [cell.source for cell in notebook.saved().cells]
@@ -37,7 +37,7 @@ def test_a_page_reloaded_while_a_cell_runs_shows_the_task_to_its_end(pages, lab,
 
 
 def test_a_question_waits_for_a_page_that_reloads(pages, lab, script):
-    notebook, panel = opened(pages, lab, with_model(script(block("kept = 5"), "Kept.")))
+    notebook, panel = opened(pages, lab, with_model(script(block("kept = 5"), "Kept.")), fresh=True)
     panel.part("mode").select_option("ask")
     panel.send("set kept")
     panel.wait_question(1)
@@ -138,7 +138,7 @@ def test_a_comm_that_the_kernel_closes_is_opened_again_with_the_next_task(pages,
 
 def test_a_task_goes_on_when_its_page_is_closed(pages, lab, script):
     model = script(block(WAIT), block("late = 3\nlate"), "Done late.")
-    notebook, panel = opened(pages, lab, with_model(model))
+    notebook, panel = opened(pages, lab, with_model(model), fresh=True)
     panel.send("wait")
     begun(panel)
     notebook.page.close()
@@ -157,7 +157,7 @@ def kept(notebook):
 
 def test_a_task_waits_for_its_page_if_so_set(pages, lab, script):
     model = script(block(WAIT), block("late = 3\nlate"), "Done late.")
-    notebook, panel = opened(pages, lab, with_model(model), "%config CodeAct.when_closed = 'wait'")
+    notebook, panel = opened(pages, lab, with_model(model), "%config CodeAct.when_closed = 'wait'", fresh=True)
     panel.send("wait")
     begun(panel)
     notebook.page.close()

@@ -41,8 +41,8 @@ class Widget:
         return [item.get_attribute("data-status") for item in self.part("step").all()]
 
 
-def begin(pages, server, task, *setup):
-    notebook = pages.open(server, "\n".join([LOAD, *setup]))
+def begin(pages, server, task, *setup, **more):
+    notebook = pages.open(server, "\n".join([LOAD, *setup]), **more)
     notebook.rerun(notebook.cells()[0]["id"]).wait()
     expect(notebook.page.get_by_test_id("codeact-state")).to_have_attribute("data-state", "idle")
     return notebook, notebook.begin(task), Widget(notebook)
@@ -120,7 +120,7 @@ def test_the_card_runs_an_edited_cell_and_takes_a_reason_to_the_model(pages, lab
 
 def test_a_question_survives_a_reload_of_the_page(pages, lab, script):
     model = script(block("kept = 5", "I set it."), "Kept.")
-    notebook, _, widget = begin(pages, lab, f"%codeact --inline --approve ask -m {model} set kept")
+    notebook, _, widget = begin(pages, lab, f"%codeact --inline --approve ask -m {model} set kept", fresh=True)
     expect(widget.part("card")).to_be_visible()
     notebook.save()
     notebook.reload()
@@ -131,7 +131,7 @@ def test_a_question_survives_a_reload_of_the_page(pages, lab, script):
 
 def test_with_the_panel_the_steps_are_cells_below_and_the_answer_stands_under_the_magic(pages, server, script):
     model = script(block(PLOT, "I draw it."), block("len([1, 4, 9])", "I count."), "There are 3 numbers.")
-    notebook, run, _ = begin(pages, server, f"%codeact -m {model} draw and count")
+    notebook, run, _ = begin(pages, server, f"%codeact -m {model} draw and count", fresh=True)
     run.wait()
     notebook.wait(lambda: "There are 3 numbers." in run.text, "the answer")
     plot, count = notebook.agent_cells()
