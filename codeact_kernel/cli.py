@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeact_kernel import cli_exchange, cli_models, cli_replay
+from codeact_kernel import cli_doctor, cli_exchange, cli_models, cli_replay
 from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.cli_results import EXIT, report, say
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = {"run": _run, "models": cli_models.main, "recover": _recover}
     commands |= dict.fromkeys(cli_replay.COMMANDS, cli_replay.main)
     commands |= dict.fromkeys(cli_exchange.COMMANDS, cli_exchange.main)
+    commands |= dict.fromkeys(cli_doctor.COMMANDS, cli_doctor.main)
     try:
         return commands[args.command](args)
     except (StoppedError, KeyboardInterrupt):
@@ -65,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.add_argument("task", metavar="TASK", help="what to do, in your words; - reads it from stdin")
     one.add_argument(
-        "--model", "-m", metavar="M", help="auto, llamacpp:NAME, gguf:PATH, openai:NAME, scripted:FILE"
+        "--model",
+        "-m",
+        metavar="M",
+        help="auto, llamacpp:NAME, gguf:PATH, openai:NAME, anthropic:NAME, scripted:FILE",
     )
     one.add_argument("--out", "-o", metavar="FILE.ipynb", type=Path, help="the episode's file")
     one.add_argument("--cwd", metavar="DIR", type=Path, help="the kernel's working folder")
@@ -77,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_models.add_parser(commands)
     cli_replay.add_parsers(commands)
     cli_exchange.add_parsers(commands)
+    cli_doctor.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
     back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
     return parser

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct, from_environment
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.execute.fresh import FreshExecutor
 from codeact_kernel.mcp_tools import NAME, code_of
+from codeact_kernel.models.function import CallableModel
 from codeact_kernel.session import HumanCell, Prelude, Session
 from codeact_kernel.terminal_view import QuietView, TerminalView
 from codeact_kernel.worker import wait_for
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.loop import View
+    from codeact_kernel.models.base import Model
+    from codeact_kernel.models.function import Function
     from codeact_kernel.types import EpisodeStatus, Execution, Outcome, Usage
 
 
@@ -58,7 +61,7 @@ class Result:
 def run(
     task: str,
     *,
-    model: str | None = None,
+    model: str | Function | Model | None = None,
     cwd: Path | str | None = None,
     out: Path | str | None = None,
     max_steps: int | None = None,
@@ -74,7 +77,9 @@ def run(
 
     Args:
         task: what to do, in the user's words.
-        model: e.g. "llamacpp:qwen2.5-coder-1.5b"; None takes the configured one.
+        model: e.g. "llamacpp:qwen2.5-coder-1.5b"; or a function that takes the messages, a list of
+            `{"role", "content"}`, and returns or yields the reply; or a model object. None takes the configured
+            one.
         cwd: the kernel's working folder; None takes the present one.
         out: the episode's file; None makes one in `episodes/` of the present folder.
         max_steps: steps the task may take.
@@ -90,14 +95,16 @@ def run(
         ConfigError: a setting or an argument cannot be used.
         CodeActError: the model or the kernel cannot be had.
     """
-    settings = (config or from_environment()).updated(model=model, max_steps=max_steps, approval=approve)
+    named = model if isinstance(model, str) else None
+    settings = (config or from_environment()).updated(model=named, max_steps=max_steps, approval=approve)
+    given = None if model is None or isinstance(model, str) else _given(model, settings)
     folder = Path(cwd) if cwd is not None else Path.cwd()
     if not folder.is_dir():
         raise ConfigError(f"The working folder {folder} does not exist; give --cwd a folder that does.")
     view: View = TerminalView() if display else QuietView()
     if mcp is not None:
         setup = [*setup, code_of(str(Path(mcp).expanduser().resolve()))]
-    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None)
+    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None, given)
     stop = Stop()
     return wait_for(job.carry_out(view, stop, asker), stop)
 
@@ -111,10 +118,11 @@ class _Job:
     setup: Sequence[str]
     check: Sequence[str]
     mcp: bool
+    model: Model | None
 
     async def carry_out(self, view: View, stop: Stop, asker: Asker | None) -> Result:
         began = time.monotonic()
-        session = Session(Path.cwd())
+        session = Session(Path.cwd(), given=self.model)
         executor = FreshExecutor(cwd=self.folder)
         try:
             await session.check(self.task, self.config, stop, out=self.out)
@@ -137,8 +145,20 @@ class _Job:
         finally:
             view.close()
             await session.close()
+            if self.model is not None:
+                await self.model.close()
             await executor.close()
         return Result.of(outcome, time.monotonic() - began, checks)
+
+
+def _given(model: Any, config: CodeAct) -> Model:
+    """Return a model object as it is, and a function as a model."""
+    if hasattr(model, "stream") and hasattr(model, "describe"):
+        found: Model = model
+        return found
+    if callable(model):
+        return CallableModel(model, config)
+    raise ConfigError(f"A {type(model).__name__} is no model; give a name, a function or a model object.")
 
 
 def _must_work(cell: str, execution: Execution) -> None:

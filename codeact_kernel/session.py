@@ -21,7 +21,7 @@ from codeact_kernel.episode.places import check_new
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
 from codeact_kernel.models.base import complete
-from codeact_kernel.models.select import KEY, NAME, URL, resolve
+from codeact_kernel.models.select import ANEW, ENVIRONMENT, resolve
 from codeact_kernel.types import Message, Step
 
 if TYPE_CHECKING:
@@ -86,11 +86,13 @@ class Prelude:
 class Session:
     """Carries tasks out, one after another, as one conversation and one episode until `reset`.
 
-    `rescue` says, where there is a way, how an episode that cannot be saved is saved elsewhere.
+    `rescue` says, where there is a way, how an episode that cannot be saved is saved elsewhere; `given` is a model
+    to use whatever the settings name, closed by its owner.
     """
 
     folder: Path
     rescue: str = ""
+    given: Model | None = None
     conversation: Conversation | None = None
     writer: EpisodeWriter | None = None
     running: bool = False
@@ -239,8 +241,10 @@ class Session:
 
     async def _resolve(self, config: CodeAct, stop: Stop) -> Model:
         """Return the model of these settings; looking at weights may take long, so it is done in a thread."""
+        if self.given is not None:
+            return self.given
         key = _key_of(config)
-        if self._model is None or key != self._model_key or config.model.startswith("scripted:"):
+        if self._model is None or key != self._model_key or config.model.startswith(ANEW):
             model = await stop.guard(asyncio.to_thread(resolve, config))
             if self._model is not None:
                 await self._model.close()
@@ -365,7 +369,7 @@ def _key_of(config: CodeAct) -> tuple[Any, ...]:
     """Return everything that a model is made of, so that a corrected setting or key makes a new one."""
     return (
         *(repr(getattr(config, name)) for name in OF_MODEL),
-        *(os.environ.get(name, "") for name in (KEY, URL, NAME)),
+        *(os.environ.get(name, "") for name in ENVIRONMENT),
     )
 
 

@@ -77,6 +77,7 @@ HEAVY = {
     "openai",
     "anthropic",
     "httpx",
+    "httpx2",
     "xllamacpp",
     "ray",
     "pandas",
