@@ -14,7 +14,7 @@ from jupyter_core.paths import jupyter_config_path, jupyter_path
 
 from codeact_kernel._version import __version__
 from codeact_kernel.doctor import Check, wrong
-from codeact_kernel.errors import CodeActError
+from codeact_kernel.errors import CodeActError, ConfigError
 from codeact_kernel.execute.fresh import FreshExecutor
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ def examine_kernel() -> Check:
     except CodeActError as error:
         return wrong("kernel", error, **facts)
     facts["seconds"] = round(seconds, 1)
+    if ran.error and ran.error.ename == ConfigError.__name__:
+        said = (
+            f"The kernel python3 starts; a setting keeps codeact-kernel from loading in it ({ran.error.evalue})."
+        )
+        return Check("kernel", "note", said, facts=facts)
     if ran.status != "ok":
         why = f"{ran.error.ename}: {ran.error.evalue}" if ran.error else ran.status
         said = f"The kernel python3 starts, but `%load_ext codeact_kernel` fails in it ({why})."

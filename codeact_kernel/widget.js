@@ -113,9 +113,8 @@ const BELOW = new Set(["queued", "running", "ok", "error", "timeout", "interrupt
 /** One step as a list item; `asked`: its code stands in the card; `inline`: what ran stands below with its thought. */
 function stepItem(step, asked, inline) {
   const below = BELOW.has(step.status);
-  const [thought, code] = step.text
-    ? split(step.text)
-    : [below && inline ? "" : step.thought, asked || below ? null : step.code];
+  const settled = [below && inline ? "" : step.thought, asked || below ? null : step.code];
+  const [thought, code] = step.text ? split(step.text) : settled;
   const facts = [`step ${step.index}`, step.notice || (STATUS[step.status]?.[1] ?? step.status)];
   if (step.edited) facts.push("edited by you");
   // While it is asked about, waits or runs, the seconds are those of the writing.

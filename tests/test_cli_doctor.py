@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from faultserver import FaultServer, chat, error
@@ -14,6 +14,9 @@ from kernel_client import write_script
 
 from codeact_kernel import __version__, doctor_jupyter
 from codeact_kernel.models import weights
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = "sk-canary-0123456789"
 
@@ -29,7 +32,8 @@ class Machine:
             **os.environ,
             "CODEACT_CACHE": str(folder / "cache"),
             "IPYTHONDIR": str(self.profile.parent),
-            "JUPYTER_DATA_DIR": str(folder / "data"),
+            "JUPYTER_PATH": str(folder / "data"),  # comes before what the virtual environment has
+            "JUPYTER_DATA_DIR": str(folder / "user"),
             "JUPYTER_CONFIG_DIR": str(folder / "config"),
         }
 
