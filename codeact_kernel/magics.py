@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.config import CodeAct
     from codeact_kernel.replay_requests import ReplayRequests
     from codeact_kernel.replay_verbs import ReplayVerbs

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.models.base import Model
     from codeact_kernel.models.function import Function
     from codeact_kernel.types import EpisodeStatus, Execution, Outcome, Usage

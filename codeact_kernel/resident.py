@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.execute.base import Executor
     from codeact_kernel.run_progress import RunProgress
     from codeact_kernel.session import HumanCell, Prelude

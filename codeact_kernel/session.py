@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent import prompt
+from codeact_kernel.agent.conversation import Conversation, Limits
 from codeact_kernel.agent.formats import code as code_format
-from codeact_kernel.agent.loop import Agent, Conversation, Limits
+from codeact_kernel.agent.loop import Agent
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.canonical import sha256
 from codeact_kernel.episode import chat
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.config import CodeAct
     from codeact_kernel.execute.base import Executor
     from codeact_kernel.models.base import Model

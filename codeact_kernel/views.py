@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.agent.risk import Risk
     from codeact_kernel.models.base import Chunk
     from codeact_kernel.progress import Progress

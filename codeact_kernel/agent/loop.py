@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import context, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
@@ -38,15 +38,14 @@ from codeact_kernel.types import (
     Snapshot,
     Step,
     TaskTurn,
-    Turn,
     Usage,
     now,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from codeact_kernel.agent.approval import Asker
+    from codeact_kernel.agent.conversation import Conversation, Limits
+    from codeact_kernel.agent.listeners import Recorder, View
     from codeact_kernel.agent.stop import Stop
     from codeact_kernel.execute.base import Executor
 
@@ -55,77 +54,6 @@ REDRAWS = 2
 EARLIER_CELLS = 20
 RESTATED_CHARS = 400
 """Of the task, after each step: a small model that has just seen an output forgets what was asked."""
-
-
-class Recorder(Protocol):
-    """Keeps the episode. Every call returns when the thing is safe; `completion` comes before the code runs."""
-
-    def task(self, turn: TaskTurn) -> None:
-        """Keep a task."""
-
-    def completion(self, step: Step) -> None:
-        """Keep a reply, before its code is looked at or run."""
-
-    def step(self, step: Step) -> None:
-        """Keep a finished step."""
-
-    def end(self, outcome: Outcome) -> None:
-        """Keep how the task ended."""
-
-
-class View(Protocol):
-    """Shows the episode while it happens; called on the agent's loop, must return at once."""
-
-    def asking(self, step: int) -> None:
-        """The model is about to be asked."""
-
-    def chunk(self, chunk: Chunk) -> None:
-        """A piece of the reply, or a notice, came."""
-
-    def proposed(self, step: Step, risks: Sequence[risk.Risk]) -> None:
-        """The step has code that parses; nobody was asked about it yet."""
-
-    def running(self, step: Step) -> None:
-        """The step's code is about to run."""
-
-    def finished(self, step: Step) -> None:
-        """The step is over."""
-
-    def warn(self, sentence: str) -> None:
-        """Something happened that the user must know, whatever else is shown."""
-
-    def close(self) -> None:
-        """Nothing more will come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one task; 0 is no limit. Times in seconds, sizes in tokens and characters."""
-
-    steps: int = 12
-    seconds: float = 0.0
-    tokens: int = 0
-    cell_seconds: float = 0.0
-    context_tokens: int = 0
-    observation_chars: int = 4000
-
-
-@dataclass
-class Conversation:
-    """What has been said: the system prompt, the turns, and which observations are shortened by now.
-
-    `note` is a sentence that goes before what the next task is told of the kernel; `made` are the variables that
-    the agent's own steps made.
-    """
-
-    system: str
-    turns: list[Turn] = field(default_factory=list)
-    view: dict[str, int] = field(default_factory=dict)
-    snapshot: Snapshot | None = None
-    note: str = ""
-    steps: int = 0
-    made: set[str] = field(default_factory=set)
-    chars_per_token: float = prompt.CHARS_PER_TOKEN
 
 
 class _LimitError(CodeActError):

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.approval import NOBODY
-from codeact_kernel.agent.loop import Agent, Conversation, Limits
+from codeact_kernel.agent.conversation import Conversation, Limits
+from codeact_kernel.agent.loop import Agent
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.episode import chat
 from codeact_kernel.episode.plain import unescape
