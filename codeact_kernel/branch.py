@@ -182,6 +182,7 @@ class _Job:
             snapshot=await executor.inspect(),
             note=note,
             steps=self.kept.step,
+            before=self.kept.step,
         )
 
 

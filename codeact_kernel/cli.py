@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="M",
         help="auto, llamacpp:NAME, gguf:PATH, openai:NAME, anthropic:NAME, scripted:FILE",
     )
+    one.add_argument("--check", metavar="EXPR", default="", help='what must hold of `answer`, e.g. "answer > 0"')
     one.add_argument("--out", "-o", metavar="FILE.ipynb", type=Path, help="the episode's file")
     one.add_argument("--cwd", metavar="DIR", type=Path, help="the kernel's working folder")
     one.add_argument("--mcp", metavar="FILE", type=Path, help="MCP servers whose tools the model may call")
@@ -101,6 +102,7 @@ def _run(args: argparse.Namespace) -> int:
         display=not args.quiet,
         asker=asker,
         mcp=args.mcp,
+        require=args.check,
     )
     return report(result, as_json=args.json)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
+from codeact_kernel.agent import probe_functions, prompt
 from codeact_kernel.asking import asker_for
 from codeact_kernel.episode import store
 from codeact_kernel.errors import CodeActError, EpisodeError, StoppedError
@@ -171,8 +172,11 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         if args.mcp:
             resident.offers.connect(args.mcp)
         resident.offers.offer((args.tools or "").split(","))
+        if args.output or args.check:
+            self.session.tell(prompt.words("final-answer"))
         panel = self.panel if await self._hand_over(args, config, origin) else None
         job = resident.begin(task, config, origin, surface="magic", inline=panel is None)
+        job.check = args.check or ""
         stage = stage_of(resident, job) if _is_kernel(self.here) and config.widget else None
         if panel is not None:
             resident.submit(job, panel.notebook.executor(job, origin.cell_id), asker=None)
@@ -234,7 +238,8 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
             text = answer_bundle(outcome, saved=saved_answer)["text/plain"]
             print(printable(text, sys.stdout))  # noqa: T201
         if args.output:
-            self.here.user_ns[args.output] = outcome.answer if outcome.status == "done" else None
+            value = probe_functions.final_value() if outcome.by_value else outcome.answer
+            self.here.user_ns[args.output] = value if outcome.status == "done" else None
         if outcome.status == "interrupted":
             raise _interruption()
         if outcome.status != "done":
@@ -282,6 +287,7 @@ def load(shell: InteractiveShell) -> None:
     shell.configurables.append(magics.settings)  # type: ignore[arg-type]
     awaiting.install(shell)
     questions.install(shell)
+    probe_functions.install()
     magics.history.attach()
     if magics.panel is not None:
         magics.panel.attach()
@@ -300,6 +306,7 @@ def unload(shell: InteractiveShell) -> None:
     magics.history.detach()
     awaiting.uninstall(shell)
     questions.uninstall(shell)
+    probe_functions.uninstall()
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("codeact", None)
     if magics.settings in shell.configurables:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.agent import prompt
+from codeact_kernel.agent.approval import reader_of
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct, from_environment
 from codeact_kernel.errors import ConfigError
@@ -69,6 +71,7 @@ def run(
     setup: Sequence[str] = (),
     mcp: str | Path | None = None,
     check: Sequence[str] = (),
+    require: str = "",
     config: CodeAct | None = None,
     display: bool = False,
     asker: Asker | None = None,
@@ -87,6 +90,8 @@ def run(
         setup: cells run before the task, as the user's own.
         mcp: a configuration of MCP servers, whose tools the model may call; see `mcp_tools.connect`.
         check: expressions evaluated in the kernel after the episode.
+        require: an expression that the answer must fulfil, e.g. "answer > 0"; else the model is told and goes on.
+            `answer` is the value that it gave to `final_answer`, or the text of its reply.
         config: settings; the other arguments go before them.
         display: show thought, code and output on stderr while it runs.
         asker: who is asked for approval; None refuses what would have to be asked.
@@ -104,7 +109,7 @@ def run(
     view: View = TerminalView() if display else QuietView()
     if mcp is not None:
         setup = [*setup, code_of(str(Path(mcp).expanduser().resolve()))]
-    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None, given)
+    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None, given, require)
     stop = Stop()
     return wait_for(job.carry_out(view, stop, asker), stop)
 
@@ -119,11 +124,12 @@ class _Job:
     check: Sequence[str]
     mcp: bool
     model: Model | None
+    require: str = ""
 
     async def carry_out(self, view: View, stop: Stop, asker: Asker | None) -> Result:
         began = time.monotonic()
         session = Session(Path.cwd(), given=self.model)
-        executor = FreshExecutor(cwd=self.folder)
+        executor = FreshExecutor(cwd=self.folder, answer_stdin=reader_of(asker))
         try:
             await session.check(self.task, self.config, stop, out=self.out)
             await stop.guard(executor.start())
@@ -131,6 +137,8 @@ class _Job:
                 _must_work(cell, await executor.run(cell))
             if self.mcp:
                 session.tell(_printed(await executor.run(f"print({NAME}.describe())")))
+            if self.require.strip():
+                session.tell(prompt.words("final-answer"))
             outcome: Outcome = await session.ask(
                 self.task,
                 self.config,
@@ -139,6 +147,7 @@ class _Job:
                 stop=stop,
                 asker=asker,
                 out=self.out,
+                check=self.require,
                 prelude=Prelude([HumanCell(cell) for cell in self.setup], cwd=str(self.folder)),
             )
             checks = [_text(await executor.run(expression)) for expression in self.check]

@@ -56,6 +56,7 @@ class Job:
     origin: Origin
     work: concurrent.futures.Future[Outcome] | None = None
     about: tuple[str, str] | None = None
+    check: str = ""
 
 
 class Resident:
@@ -163,6 +164,7 @@ class Resident:
                 humans=humans,
                 kept=kept,
                 between=None if job.run.inline else self.history.take,
+                check=job.check,
             )
         except CodeActError as error:
             outcome = Outcome("interrupted" if job.stop.is_set() else "failed", cause=str(error))

@@ -20,6 +20,7 @@ LAYERS = (
     {"replay", "evaluate", "learn"},
     {
         "session",
+        "task_settings",
         "progress",
         "run_progress",
         "resident",
@@ -69,7 +70,7 @@ STRANGERS = LAYERS[2]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 EXTENSION = {"magics"}
 """The surface that `codeact_kernel/__init__.py` may import, to load the extension."""
-PROTOCOLS = {("agent.loop", "models.base"), ("agent.loop", "execute.base")}
+PROTOCOLS = {("agent.loop", "models.base"), ("agent.listeners", "models.base"), ("agent.loop", "execute.base")}
 """The two small protocols that the loop takes its model and its executor by."""
 SENT = (f"{PACKAGE}.agent.probe", f"{PACKAGE}.secret_names")
 """What is sent as text into kernels that have nothing of ours."""

@@ -27,8 +27,9 @@ class Limits:
 class Conversation:
     """What has been said: the system prompt, the turns, and which observations are shortened by now.
 
-    `note` is a sentence that goes before what the next task is told of the kernel; `made` are the variables that
-    the agent's own steps made.
+    `before` is the last step that ran in an earlier kernel than the one that is here. `note` is a sentence
+    that goes before what the next task is told of the kernel; `made` are the variables that the agent's own
+    steps made.
     """
 
     system: str
@@ -37,5 +38,6 @@ class Conversation:
     snapshot: Snapshot | None = None
     note: str = ""
     steps: int = 0
+    before: int = 0
     made: set[str] = field(default_factory=set)
     chars_per_token: float = prompt.CHARS_PER_TOKEN

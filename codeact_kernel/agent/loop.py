@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import context, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
+from codeact_kernel.agent.check import FINAL
 from codeact_kernel.agent.formats import code as code_format
+from codeact_kernel.agent.handles import outputs_for
 from codeact_kernel.agent.verdicts import (
     Evidence,
     Repeats,
     announced_complaint,
     echo_complaint,
     grounding_complaint,
+    is_question,
     syntax_observation,
     warning_words,
 )
-from codeact_kernel.errors import CodeActError, StoppedError
+from codeact_kernel.errors import CodeActError, ExecutionError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
 from codeact_kernel.terminal import clip
 from codeact_kernel.types import (
@@ -38,11 +42,14 @@ from codeact_kernel.types import (
     Snapshot,
     Step,
     TaskTurn,
+    Told,
     Usage,
     now,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.conversation import Conversation, Limits
     from codeact_kernel.agent.listeners import Recorder, View
@@ -74,6 +81,7 @@ class Agent:
     stop: Stop
     approval: str = "ask-if-risky"
     asker: Asker | None = None
+    check: Callable[[str], Awaitable[str]] | None = None
     allowed: set[str] = field(default_factory=set)
     usage: Usage = field(default_factory=Usage)
     _task: str = ""
@@ -81,6 +89,7 @@ class Agent:
     _steps: int = 0
     _complaints: int = 0
     _bounced: bool = False
+    _asked: bool = False
     _repeats: Repeats = field(default_factory=Repeats)
     _deadline: float = float("inf")
 
@@ -97,8 +106,8 @@ class Agent:
             self._begin(task, snapshot)
             while True:
                 step = await self._round()
-                if step.kind == "answer":
-                    outcome = Outcome("done", answer=step.thought)
+                if step.answer is not None:
+                    outcome = Outcome("done", answer=step.answer, by_value=step.kind == "action")
                     break
                 if self.approval == "plan" and step.kind == "rejected":
                     outcome = Outcome("done", answer=prompt.words("planned"))
@@ -110,7 +119,7 @@ class Agent:
         except CodeActError as error:
             outcome = Outcome("failed", cause=str(error))
         finally:
-            outcome = Outcome(outcome.status, outcome.answer, outcome.cause, self._steps, self.usage)
+            outcome = replace(outcome, steps=self._steps, usage=self.usage)
             self.recorder.end(outcome)
         return outcome
 
@@ -136,7 +145,7 @@ class Agent:
         if action.code is not None:
             step = step.with_(kind="action")
         self.recorder.completion(step)
-        step = self._read_prose(step, action) if action.code is None else await self._act(step, action.code)
+        step = await (self._read_prose(step, action) if action.code is None else self._act(step, action.code))
         talk.turns.append(step)
         self.recorder.step(step)
         self.view.finished(step)
@@ -202,11 +211,26 @@ class Agent:
         if approval.decision in {"reject", "stop"}:
             return self._repeats.note(step.with_(kind="rejected", observation=self._refusal(approval)))
         self.view.running(step)
+        await self._provide(code)
         execution = await self._execute(code)
-        seen = self._observe(execution)
+        told = await self._held(FINAL) if execution.final is not None and execution.status == "ok" else None
+        step = step.with_(execution=execution, told=told)
+        seen = self._observe(step)
         if approval.decision == "modify":
             seen = replace(seen, text=f"The user changed the cell to:\n```python\n{code}\n```\n\n{seen.text}")
-        return self._repeats.note(step.with_(execution=execution, observation=seen))
+        return self._repeats.note(step.with_(observation=seen))
+
+    async def _provide(self, code: str) -> None:
+        """Let `out(7)` in a cell know what step 7 gave."""
+        known = outputs_for(code, self.conversation)
+        if known:
+            with suppress(ExecutionError):  # the name is a variable of the user's
+                await self.stop.guard(self.executor.evaluate(f"out.provide({known!r})"))
+
+    async def _held(self, answer: str) -> Told | None:
+        """Return what the user's check says against an answer, None where it holds; `answer` is an expression."""
+        why = await self.stop.guard(self.check(answer)) if self.check is not None else ""
+        return Told("check", why) if why else None
 
     def _risks(self, code: str) -> tuple[risk.Risk, ...]:
         """Label a cell in the light of the folder it runs in and of the cells that ran before it."""
@@ -236,7 +260,9 @@ class Agent:
             for task in tasks:
                 await asyncio.wait({task}, timeout=1.0)
 
-    def _observe(self, execution: Execution) -> Observation:
+    def _observe(self, step: Step) -> Observation:
+        execution = step.execution
+        assert execution is not None
         before, after = self.conversation.snapshot, execution.snapshot
         seen = observation.observe(
             execution,
@@ -247,32 +273,54 @@ class Agent:
         self.conversation.snapshot = after or before
         if before is not None and after is not None:
             self.conversation.made |= after.names.keys() - before.names.keys()
+        if step.answer is not None:
+            return seen
+        if step.told is not None:
+            return _guided(seen, prompt.words("check-failed").replace("{why}", step.told.text))
         last = self.limits.steps and self._steps == self.limits.steps - 1
         name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
         guide = prompt.words(name).replace("{task}", self._task)
         if name == "after-step":
             guide = f"{warning_words(execution)}\n{guide}".lstrip("\n")
-        return replace(seen, text=f"{seen.text}\n\n{guide}", guide=f"\n\n{guide}")
+        return _guided(seen, guide)
 
     def _refusal(self, approval: Approval) -> Observation:
         who = "The user did not allow this cell" if approval.by == "user" else "This cell was not run"
         reason = f": {approval.reason.rstrip('.')}" if approval.reason else ""
         return Observation("refused", f"{who}{reason}. Do it another way, or answer without it.")
 
-    def _read_prose(self, step: Step, action: Action) -> Step:
-        """Take a reply without code as the answer, or send it back with one sentence."""
+    async def _read_prose(self, step: Step, action: Action) -> Step:
+        """Take a reply without code as the answer, put its question to the user, or send it back."""
         talk, answer = self.conversation, action.thought
         has_data = talk.snapshot is not None and bool(talk.snapshot.names or talk.snapshot.files)
         evidence = Evidence.of(talk.turns)
         complaint = action.complaint or echo_complaint(answer) or announced_complaint(answer, evidence)
+        if complaint is None and (reply := await self._reply_to(answer)) is not None:
+            text = f"The user answers: {reply}" if reply else prompt.words("no-answer")
+            return step.with_(kind="note", told=Told("user", reply), observation=Observation("ok", text))
         if complaint is not None:
             self._complaints += 1
         elif not self._bounced and not self._at_limit():
             complaint = grounding_complaint(self._task, answer, evidence, has_data=has_data)
             self._bounced = complaint is not None
+        told = await self._held(repr(answer)) if complaint is None else None
+        if told is not None:
+            complaint = prompt.words("check-failed").replace("{why}", told.text)
         if complaint is None:
             return step.with_(kind="answer")
-        return step.with_(kind="note", observation=Observation("refused", complaint))
+        return step.with_(kind="note", told=told, observation=Observation("refused", complaint))
+
+    async def _reply_to(self, answer: str) -> str | None:
+        """Ask the user what the model asks, once a task; "" is no answer, None that nobody was asked."""
+        if self._asked or self.asker is None or not is_question(answer):
+            return None
+        self._asked = True
+        try:
+            return " ".join((await self.stop.guard(self.asker.reply(answer))).split())
+        except StoppedError:
+            raise
+        except Exception:  # nobody is there any more: the question is the answer
+            return None
 
     def _judge(self, step: Step) -> None:
         """End the task where going on makes no sense."""
@@ -307,6 +355,10 @@ class Agent:
 
     def _time_is_up(self) -> str:
         return f"No answer within {self.limits.seconds:g} s; raise CodeAct.max_seconds."
+
+
+def _guided(seen: Observation, guide: str) -> Observation:
+    return replace(seen, text=f"{seen.text}\n\n{guide}", guide=f"\n\n{guide}")
 
 
 def _code_of(step: Step) -> str | None:

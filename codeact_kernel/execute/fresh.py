@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import inspect
 import json
 import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent import probe
+from codeact_kernel.agent.approval import in_thread
 from codeact_kernel.errors import ExecutionError
-from codeact_kernel.execute import interrupt, kernelside
+from codeact_kernel.execute import interrupt
+from codeact_kernel.execute.boot import LOOK, SETTLE, preparation
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, safe_json
 from codeact_kernel.execute.process import KernelDeadError, KernelProcess
-from codeact_kernel.execute.report import error_of, result_of, snapshot_of
+from codeact_kernel.execute.report import error_of, final_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
@@ -27,23 +27,12 @@ GRACE_SECONDS = 5.0
 """How long a cell may take to end after its timeout before the kernel is killed."""
 PERSIST_SECONDS = 1.5
 """A cell that swallowed an interrupt is interrupted again this often."""
-_BOOT = """
-import sys, types
-for name, text in SOURCES.items():
-    module = types.ModuleType(name)
-    sys.modules[name] = module
-    exec(compile(text, "<" + name + ">", "exec"), module.__dict__)
-sys.modules["_codeact_interrupt"].prepare_kernel(SHELL)
-sys.modules["_codeact_side"].literally(SHELL, LITERAL)
-"""
 PRINTS_LATE = re.compile(
     r"^\s*[!%]|=\s*[!%]|\b(?:subprocess|os\.\w|system|p?open|[Tt]hread|concurrent|multiprocessing|joblib|n_jobs|ctypes"
     r"|asyncio|await)\b",
     re.MULTILINE,
 )
 """What may print when its cell has ended: processes, threads, tasks."""
-_SETTLE = "__import__('_codeact_side').settle()"
-_LOOK = "__import__('_codeact_side').look(get_ipython(), vars(__import__('_codeact_probe')), {count}, {failed})"
 
 
 @dataclass(slots=True)
@@ -133,12 +122,7 @@ class FreshExecutor:
 
     def _preparation(self) -> str:
         """Return the code that puts what runs on the kernel's side there."""
-        sources = {
-            "_codeact_probe": probe.source(),
-            "_codeact_interrupt": inspect.getsource(interrupt),
-            "_codeact_side": inspect.getsource(kernelside),
-        }
-        return f"exec({_BOOT!r}, {{'SOURCES': {sources!r}, 'SHELL': get_ipython(), 'LITERAL': {self._literal}}})"
+        return preparation(literal=self._literal)
 
     async def run(self, code: str, *, timeout: float | None = None) -> Execution:
         """Run one cell; see `execute.base.Executor`.
@@ -185,6 +169,7 @@ class FreshExecutor:
             finished=now(),
             error=error_of(report) or _plain_error(reply),
             result=result_of(report),
+            final=final_of(report),
             snapshot=snapshot_of(report) if report else None,
             stdin=tuple(cell.stdin),
         )
@@ -249,7 +234,7 @@ class FreshExecutor:
             assert self._answer_stdin is not None
             prompt = str(request.get("prompt", ""))
             try:
-                answer = await asyncio.to_thread(self._answer_stdin, prompt)
+                answer = await in_thread(self._answer_stdin, prompt)
             except Exception:
                 return "\x04"  # ipykernel's word for the end of input
             if not request.get("password"):
@@ -265,14 +250,14 @@ class FreshExecutor:
         if not self._python:
             return {}
         heard = self._heard(cell) if cell is not None else None
-        settle = {"settle": _SETTLE} if self._prints_late else {}
+        settle = {"settle": SETTLE} if self._prints_late else {}
         if not self._look:
             if settle:
                 await self._silently("", settle, heard, late)
             return {}
         try:
             async with asyncio.timeout(GRACE_SECONDS):
-                asked = {**settle, "look": _LOOK.format(count=count, failed=failed)}
+                asked = {**settle, "look": LOOK.format(count=count, failed=failed)}
                 reply = await self._silently("", asked, heard, late)
             answer = reply["user_expressions"]["look"]["data"]["text/plain"]
             report: dict[str, Any] = json.loads(ast.literal_eval(answer))
@@ -303,6 +288,21 @@ class FreshExecutor:
                 return snapshot_of(await self._report(None, None, failed=False, late=None))
             except KernelDeadError:
                 return Snapshot()
+
+    async def evaluate(self, expression: str) -> str:
+        """Return the text of an expression's value; see `execute.base.Executor`."""
+        self._must_be_started()
+        async with self._lock:
+            try:
+                reply = await self._silently("", {"value": f"str(({expression}))"})
+            except KernelDeadError as error:
+                raise ExecutionError(str(error)) from None
+        found = (reply.get("user_expressions") or {}).get("value") or {}
+        if found.get("status") != "ok":
+            raise ExecutionError(
+                f"{found.get('ename', 'Error')}: {found.get('evalue', 'no answer of the kernel')}"
+            )
+        return str(ast.literal_eval(found["data"]["text/plain"]))
 
     async def interrupt(self) -> None:
         """Interrupt the running cell, if there is one; from any loop of any thread."""

@@ -141,6 +141,7 @@ class _Task:
             stop=Stop(),
             approval="ask",
             asker=self,
+            check=self.held,
         )
         outcome = await self.agent.run(turn.text, snapshot)
         if self.found is not None:
@@ -214,6 +215,20 @@ class _Task:
         if decided.decision == "auto":
             return Approval("approve", "user"), code
         return decided, recorded.code or code
+
+    async def reply(self, question: str) -> str:
+        """Answer the model's question as was answered then."""
+        del question
+        told = self._here().told
+        if told is None or told.by != "user":
+            raise EOFError
+        return told.text
+
+    async def held(self, answer: str) -> str:
+        """Say of an answer what the user's check said then."""
+        del answer
+        told = self._here().told
+        return told.text if told is not None and told.by == "check" else ""
 
     # -- inside
 
@@ -321,6 +336,11 @@ class _Recorded:
     async def inspect(self) -> Snapshot:
         """Return an empty namespace."""
         return Snapshot()
+
+    async def evaluate(self, expression: str) -> str:
+        """Do nothing: what a cell asked for with `out` is in what it gave."""
+        del expression
+        return ""
 
     async def interrupt(self) -> None:
         """Do nothing."""
