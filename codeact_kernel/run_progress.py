@@ -283,7 +283,7 @@ class RunProgress:
             "unsaved": [],
             "text": safe_text(text),
         }
-        self.change(text="", thought=safe_text(text), status="asking")
+        self.change(text="", status="asking")
         message = await self._answered(question)
         if message["decision"] == "stop":
             self.stopping()
