@@ -206,6 +206,19 @@ def test_a_callback_that_raises_leaves_the_next_message_heard(kernel):
     assert seconds_to_answer(kernel, comm, 1)[0] < HEARD_SECONDS
 
 
+def test_messages_that_overtake_the_comm_they_belong_to_leave_no_warning_in_the_cell_that_runs(kernel):
+    cell = kernel.start("time.sleep(1)")
+    comm = kernel.open("probe", {})  # waits for the main shell; ipykernel looks for its messages' comm before that
+    kernel.send(comm, {"n": 1})
+    assert kernel.finish(cell)[1] == ""
+    kernel.comm(comm, lambda data: data.get("echo") == 1)
+    cell = kernel.start("time.sleep(0.5)")
+    nobody = "no-such-comm"
+    sent = kernel.send(nobody, {})
+    assert kernel.finish(cell)[1] == ""
+    kernel.until(lambda m: m["parent_header"].get("msg_id") == sent and nobody in m["content"].get("text", ""))
+
+
 def test_a_front_end_that_closes_its_comm_is_heard_too(kernel):
     comm = opened(kernel)
     kernel.run(f"_closed = threading.Event(); _comms[{comm!r}].on_close(lambda m: _closed.set())")
