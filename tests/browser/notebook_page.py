@@ -36,6 +36,7 @@ IGNORED = (
     "Comm not found for comm id",  # JupyterLab hears of the comms of other pages when they close
     "/api/resolvePath",  # asked for the files of a traceback; the server does not know a gateway's
     "Cannot read properties of null (reading 'observe')",  # JupyterLab's, of cells in a notebook that is hidden
+    "Cannot read properties of null (reading 'promise')",  # JupyterLab's, of a toolbar that is closed as it is shown
     "ResizeObserver loop",  # Chromium's note that a layout took two frames
 )
 
