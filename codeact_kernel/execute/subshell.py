@@ -80,7 +80,7 @@ class _Own:
         It asks for the comm of each message before the shell that makes it has seen `comm_open`, and its warnings
         would stand in the outputs of whatever cell runs. The shell that gets the message warns if it must.
         """
-        return record.thread != self._channel.ident
+        return bool(record.thread != self._channel.ident)
 
     def ident(self) -> str | None:
         """Return the subshell's id, None while there is none (yet, or any more)."""
