@@ -11,7 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
 from codeact_kernel.agent import probe_functions, prompt
-from codeact_kernel.asking import asker_for
+from codeact_kernel.asking import asker_for, takes_input
 from codeact_kernel.episode import store
 from codeact_kernel.errors import CodeActError, EpisodeError, StoppedError
 from codeact_kernel.execute import awaiting, questions
@@ -177,7 +177,9 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         panel = self.panel if await self._hand_over(args, config, origin) else None
         job = resident.begin(task, config, origin, surface="magic", inline=panel is None)
         job.check = args.check or ""
-        stage = stage_of(resident, job) if _is_kernel(self.here) and config.widget else None
+        # Where nobody looks, no widget: its state, the script included, would stay in the notebook's metadata.
+        looked_at = _is_kernel(self.here) and (panel is not None or takes_input(resident.kernel))
+        stage = stage_of(resident, job) if looked_at and config.widget else None
         if panel is not None:
             resident.submit(job, panel.notebook.executor(job, origin.cell_id), asker=None)
             if stage is not None:

@@ -206,6 +206,23 @@ def test_a_callback_that_raises_leaves_the_next_message_heard(kernel):
     assert seconds_to_answer(kernel, comm, 1)[0] < HEARD_SECONDS
 
 
+def warnings(kernel, comm):
+    kernel.run("import sys; sys.stderr.flush()")
+    texts = [m["content"]["text"] for _, m in kernel.seen if m["msg_type"] == "stream"]
+    return [text for text in texts if f"No such comm: {comm}" in text]
+
+
+def test_messages_that_come_before_their_comm_is_made_leave_no_warning_in_the_outputs(kernel):
+    cell = kernel.start("time.sleep(0.5)")
+    comm = kernel.open("probe", {})  # waits for the main shell; ipykernel looks for its messages' comm before that
+    kernel.send(comm, {"n": 1})
+    kernel.finish(cell)
+    kernel.comm(comm, lambda data: data.get("echo") == 1)
+    assert warnings(kernel, comm) == []
+    kernel.send("nobody", {})
+    assert len(warnings(kernel, "nobody")) == 1
+
+
 def test_a_front_end_that_closes_its_comm_is_heard_too(kernel):
     comm = opened(kernel)
     kernel.run(f"_closed = threading.Event(); _comms[{comm!r}].on_close(lambda m: _closed.set())")

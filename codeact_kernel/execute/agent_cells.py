@@ -181,9 +181,11 @@ class AgentCells:
             request.finish(Execution(status="error", error=lost))
 
     def _decline(self, sentence: str) -> dict[str, Any]:
-        """Answer an execute request without running it."""
-        print(sentence, file=sys.stderr)  # noqa: T201 - the cell's own output
+        """Answer an execute request without running it; the reply says so to the page, whose cell it is."""
+        if sentence != NEVER_BEGUN:  # outputs would make such a cell look as if it had begun; its chip says all
+            print(sentence, file=sys.stderr)  # noqa: T201 - the cell's own output
         return {
+            "codeact": "declined",
             "status": "ok",
             "execution_count": self._kernel.shell.execution_count - 1,
             "user_expressions": {},

@@ -21,6 +21,9 @@ RETRY_SECONDS = 0.02
 LAST_MAJOR = 7
 """The version of ipykernel whose insides these are."""
 
+COMMS = logging.getLogger("Comm")
+"""Where the package `comm` says that there is no such comm."""
+
 logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _own: _Own | None = None
@@ -40,6 +43,7 @@ class _Own:
         self._parent_lock = threading.Lock()
         self._events = kernel.shell.events
         self._events.register("pre_execute", self.note)
+        COMMS.addFilter(self._matters)
         self.note()
         self._channel.io_loop.add_callback(self._make)
 
@@ -60,6 +64,7 @@ class _Own:
         """End the subshell, soon; from any thread, also its own."""
         with suppress(ValueError):
             self._events.unregister("pre_execute", self.note)
+        COMMS.removeFilter(self._matters)
         self._channel.io_loop.add_callback(self._drop)
 
     def _drop(self) -> None:
@@ -68,6 +73,14 @@ class _Own:
         if ident is not None:
             with suppress(Exception):  # a client may have deleted it
                 self._channel.manager._delete_subshell(ident)  # noqa: SLF001
+
+    def _matters(self, record: logging.LogRecord) -> bool:
+        """Say whether a warning about comms is one: for the thread that hands messages on, many a comm is to come.
+
+        It asks for the comm of each message before the shell that makes it has seen `comm_open`, and its warnings
+        would stand in the outputs of whatever cell runs. The shell that gets the message warns if it must.
+        """
+        return bool(record.thread != self._channel.ident)
 
     def ident(self) -> str | None:
         """Return the subshell's id, None while there is none (yet, or any more)."""

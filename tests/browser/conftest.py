@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from kernel_client import write_script
-from notebook_page import NotebookPage, console_errors, wait_started
+from notebook_page import NotebookPage, console_errors, wait_started, workspace
 from server import Server
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ class Pages:
         if page is not None:
             return self._watch(page)
         page = self.page()
-        page.goto(f"{server.url}lab/workspaces/shared", wait_until="domcontentloaded")
+        page.goto(f"{server.url}{workspace()}", wait_until="domcontentloaded")
         wait_started(page)
         return page
 

@@ -35,6 +35,8 @@ IGNORED = (
     "Sent non-empty 'Sec-WebSocket-Protocol' header",  # gateways lack the newer one: tried first
     "Comm not found for comm id",  # JupyterLab hears of the comms of other pages when they close
     "/api/resolvePath",  # asked for the files of a traceback; the server does not know a gateway's
+    "Cannot read properties of null (reading 'observe')",  # JupyterLab's, of cells in a notebook that is hidden
+    "Cannot read properties of null (reading 'promise')",  # JupyterLab's, of a toolbar that is closed as it is shown
     "ResizeObserver loop",  # Chromium's note that a layout took two frames
 )
 
@@ -46,6 +48,7 @@ class NotebookPage:
         self, page: Page, server: Server, *sources: str, name: str = "notebook.ipynb", shared: bool = False
     ) -> None:
         self.page, self.server, self.shared = page, server, shared
+        self._workspace = workspace()
         folder = f"work{next(NUMBERS)}"
         self.folder = server.files / folder
         self.folder.mkdir()
@@ -60,7 +63,7 @@ class NotebookPage:
     @property
     def address(self) -> str:
         """The URL that shows this notebook."""
-        place = "notebooks" if self.server.kind == "notebook" else f"lab/workspaces/page{id(self.page)}/tree"
+        place = "notebooks" if self.server.kind == "notebook" else f"{self._workspace}/tree"
         return f"{self.server.url}{place}/{quote(self.path)}"
 
     def open(self) -> NotebookPage:
@@ -82,7 +85,7 @@ class NotebookPage:
     def again(self, page: Page) -> NotebookPage:
         """Return the same file for another page; open it there."""
         other = copy.copy(self)
-        other.page, other.shared = page, False
+        other.page, other.shared, other._workspace = page, False, workspace()
         return other
 
     def reload(self) -> NotebookPage:
@@ -205,6 +208,11 @@ class NotebookPage:
             "name => document.body.dataset.jpThemeName === name && !document.querySelector('#jp-splash')",
             arg=name,
         )
+
+
+def workspace() -> str:
+    """Return the path of a workspace that no page had before: JupyterLab opens what the last one left open."""
+    return f"lab/workspaces/page{next(NUMBERS)}"
 
 
 def wait_started(page: Page) -> None:

@@ -50,13 +50,19 @@ export class Repairer {
     if (boot === null || run.inline || !belongs(run, panel)) {
       return;
     }
-    const loaded = this._loaded();
-    if (run.status === null) {
-      await this._heal(run.run, cellIds(run));
-    } else if (endedUnseen(run.ended, loaded, this._memory.has(boot, 'seen', run.run))) {
-      await this._heal(run.run, cellIds(run));
-      this._answer(run);
-      this._see(run);
+    const seen = this._memory.has(boot, 'seen', run.run);
+    if (run.status !== null && !endedUnseen(run.ended, this._loaded(), seen)) {
+      return;
+    }
+    await this._heal(run.run, cellIds(run));
+    if (this._session.boot !== boot) {
+      return;
+    }
+    // An open run may have ended meanwhile: then its answer came before the cells that it stands below.
+    const now = this._session.snapshot.runs.find(({ run: name }) => name === run.run) ?? run;
+    if (now.status !== null) {
+      this._answer(now);
+      this._see(now);
     }
   }
 

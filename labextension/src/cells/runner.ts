@@ -172,12 +172,8 @@ export class CellRunner {
       if (status === null) {
         break;
       }
-      if (status !== 'aborted' && this._cancelled.has(event.cell_id) && !cell.isDisposed) {
-        // The kernel has declined it, and said so in its output. The number was another cell's.
-        cell.model.sharedModel.transact(
-          () => (cell.model.sharedModel.execution_count = null),
-          false
-        );
+      if (status === 'declined') {
+        forgetNumber(cell);
         return { status: 'aborted', execution_count: null };
       }
       if (status === 'error') {
@@ -204,7 +200,7 @@ export class CellRunner {
 async function execute(
   session: CodeActSession,
   cell: CodeCell
-): Promise<'ok' | 'error' | 'aborted' | null> {
+): Promise<'ok' | 'error' | 'aborted' | 'declined' | null> {
   const tags = cell.model.getMetadata('tags') as unknown;
   const recordTiming = session.panel.content.notebookConfig.recordTiming;
   let reply: Awaited<ReturnType<typeof CodeCell.execute>>;
@@ -222,6 +218,10 @@ async function execute(
   if (!reply) {
     return null;
   }
+  const { codeact } = reply.content as { codeact?: string };
+  if (codeact === 'declined') {
+    return 'declined'; // the kernel took it for what it is, and did not run it
+  }
   // Kernels say `aborted` where the protocol's types know `abort`.
   const status = reply.content.status as string;
   return status === 'ok' || status === 'error' ? status : 'aborted';
@@ -232,6 +232,14 @@ function shorten(cell: CodeCell): void {
   if (!cell.isDisposed && hasLongTraceback(cell.model.outputs.toJSON())) {
     cell.outputsScrolled = true;
     cell.model.sharedModel.transact(() => cell.saveScrolledState(), false);
+  }
+}
+
+/** Take the number from a cell that did not run: it was another cell's. Not part of the user's undo. */
+function forgetNumber(cell: CodeCell): void {
+  if (!cell.isDisposed) {
+    const shared = cell.model.sharedModel;
+    shared.transact(() => (shared.execution_count = null), false);
   }
 }
 
