@@ -34,9 +34,10 @@ def test_the_widget_answers_and_the_task_goes_on(pages, lab, asking):
     notebook = pages.open(lab, LOAD)
     notebook.rerun(notebook.cells()[0]["id"]).wait()
     run = notebook.begin(f"%codeact --inline -m {asking} add the column")
-    expect(notebook.page.get_by_test_id("codeact-card")).to_contain_text(ASKS)
-    notebook.page.get_by_test_id("codeact-reply").fill("n")
-    notebook.page.get_by_test_id("codeact-reply-send").click()
+    widget = notebook.page.get_by_test_id("codeact-widget")
+    expect(widget.get_by_test_id("codeact-card")).to_contain_text(ASKS)
+    widget.get_by_test_id("codeact-reply").fill("n")
+    widget.get_by_test_id("codeact-reply-send").click()
     assert "The sum of n is 6." in run.wait()
 
 
