@@ -263,7 +263,7 @@ class Session:
 
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:
         if self.conversation is None:
-            self.conversation = Conversation(prompt.words("system"))
+            self.conversation = Conversation(prompt.words(getattr(model, "words", "system")))
         note, self._note = f"{self.conversation.note}\n{self._note}".strip(), ""
         self.conversation.note = note
         return Agent(
