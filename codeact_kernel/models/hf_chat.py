@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,15 +12,21 @@ CHATML_END = "<|im_end|>"
 CODEACT_NAME = "codeactagent"
 CODEACT_KEY = "codeact_format"
 """A key of config.json; "execute" says that a checkpoint was trained on CodeActAgent's format."""
+NAMING = ("_name_or_path", "_model_name_or_path", "base_model_name_or_path")
 OUR_OUTPUT, ITS_OUTPUT = "Output:\n", "Execution Output:\n"
 UNFINISHED = "\ufffd"
 """What a tokenizer shows for the first bytes of a character."""
 
 
 def is_codeact(name: str, settings: Mapping[str, Any]) -> bool:
-    """Say whether a checkpoint speaks CodeActAgent's format, from its name and its config.json."""
-    known = (name, str(settings.get("_name_or_path", "")), str(settings.get("_model_name_or_path", "")))
-    return settings.get(CODEACT_KEY) == "execute" or any(CODEACT_NAME in word.lower() for word in known)
+    """Say whether a checkpoint speaks CodeActAgent's format, from its name or folder and its settings.
+
+    `settings` are those of its config.json and, for an adapter, of its adapter_config.json.
+    """
+    known = (name, *(str(settings.get(key) or "") for key in NAMING))
+    return settings.get(CODEACT_KEY) == "execute" or any(
+        CODEACT_NAME in PurePath(word).name.lower() for word in known
+    )
 
 
 def chatml(messages: Sequence[Mapping[str, str]]) -> str:
@@ -35,7 +42,7 @@ def render(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, codeact: bo
     checkpoints always get ChatML, with observations headed as they were in training.
     """
     if codeact:
-        return chatml([{"role": one["role"], "content": _as_trained(one)} for one in messages])
+        return chatml(_as_trained(messages))
     if not getattr(tokenizer, "chat_template", None):
         return chatml(messages)
     try:
@@ -58,11 +65,17 @@ def _without_system(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, 
     return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
 
 
-def _as_trained(message: Mapping[str, str]) -> str:
-    content = message["content"]
-    if message["role"] == "user" and content.startswith(OUR_OUTPUT):
-        return ITS_OUTPUT + content.removeprefix(OUR_OUTPUT)
-    return content
+def _as_trained(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Head what follows an action as CodeActAgent's training data did."""
+    shown: list[Mapping[str, str]] = []
+    acted = False
+    for message in messages:
+        content = message["content"]
+        if acted and message["role"] == "user":
+            content = ITS_OUTPUT + content.removeprefix(OUR_OUTPUT)
+        shown.append({"role": message["role"], "content": content})
+        acted = message["role"] == "assistant" and "<execute>" in content
+    return shown
 
 
 class Pieces:

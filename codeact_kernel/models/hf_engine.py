@@ -22,9 +22,6 @@ CACHE_BYTES = 1 << 30
 """Keys and values kept of conversations that are not being asked."""
 MOST_SLOTS = 8
 LOOKUP_NGRAM = 3
-CROPPED_LAYERS = {"DynamicLayer", "DynamicSlidingWindowLayer"}
-"""Kinds of layers whose cache can be cut at a token; states of other kinds (Mamba, linear attention) hold the past
-in one lump, so such a model reuses a prefix only when it is the whole cache."""
 
 
 class TooLongError(ValueError):
@@ -60,21 +57,41 @@ class Counts:
 
 @dataclass(slots=True)
 class Slot:
-    """One conversation's keys and values, and the tokens that they were made from (never fewer than they hold)."""
+    """One conversation's keys and values, and the tokens that they were made from."""
 
     cache: Any
     tokens: list[int] = field(default_factory=list)
 
-    def held(self) -> list[int]:
-        """Return the tokens whose keys and values are there."""
-        del self.tokens[int(self.cache.get_seq_length()) :]
-        return self.tokens
+    def croppable(self, more: int = 0) -> bool:
+        """Say whether tokens can be taken from its end, also when it has so many more."""
+        length = len(self.tokens) + more
+        return all(_can_be_cut(layer, length) for layer in getattr(self.cache, "layers", ()))
+
+    def crop(self, length: int) -> bool:
+        """Keep the first tokens; say whether it could be done. Nothing is done where it cannot."""
+        beyond = len(self.tokens) - length
+        if beyond > 0:
+            if not self.croppable():
+                return False
+            self.cache.crop(-beyond)
+            del self.tokens[length:]
+        return True
 
     def size(self) -> int:
         """Return the bytes of keys and values."""
         layers = getattr(self.cache, "layers", ())
         tensors = [getattr(layer, name, None) for layer in layers for name in ("keys", "values")]
         return sum(int(one.nbytes) for one in tensors if one is not None)
+
+
+def _can_be_cut(layer: Any, length: int) -> bool:
+    """Say whether a layer that holds so many tokens can forget the last ones and knows those before.
+
+    States of other kinds (Mamba, linear attention) hold the past in one lump, and a window that has moved on has
+    forgotten what came before; such a model reuses a prefix only when it is the whole cache.
+    """
+    kind = type(layer).__name__
+    return kind == "DynamicLayer" or (kind == "DynamicSlidingWindowLayer" and length < layer.sliding_window)
 
 
 def common(left: Sequence[int], right: Sequence[int]) -> int:
@@ -131,7 +148,7 @@ class Engine:
         self._prefill(slot, tokens, counts, check)
         while counts.written < most and not counts.ended:
             check()
-            draft = guess(tokens, min(how.lookup, most - counts.written - 1)) if self._may_guess(how, slot) else []
+            draft = self._draft(slot, tokens, min(how.lookup, most - counts.written - 1))
             rows = self._forward(slot, [*tokens[len(slot.tokens) :], *draft], len(draft) + 1, counts)
             right = len(slot.tokens) - len(draft)
             try:
@@ -147,7 +164,11 @@ class Engine:
                         break
                     right += 1
             finally:
-                self._crop(slot, right)
+                slot.crop(right)
+
+    def _draft(self, slot: Slot, tokens: list[int], most: int) -> list[int]:
+        """Return tokens that may come next; a wrong guess must be taken out of the cache again."""
+        return guess(tokens, most) if most > 0 and slot.croppable(most + 1) else []
 
     def _prefill(self, slot: Slot, tokens: list[int], counts: Counts, check: Callable[[], None]) -> None:
         """Evaluate all tokens but the last."""
@@ -172,26 +193,6 @@ class Engine:
         counts.passes += 1
         return logits
 
-    def _may_guess(self, how: How, slot: Slot) -> bool:
-        return how.lookup > 0 and self._croppable(slot)
-
-    def _croppable(self, slot: Slot) -> bool:
-        return all(type(layer).__name__ in CROPPED_LAYERS for layer in getattr(slot.cache, "layers", ()))
-
-    def _crop(self, slot: Slot, length: int) -> bool:
-        """Keep the first tokens of a slot; say whether it could be done. Nothing is done where it cannot."""
-        beyond = len(slot.held()) - length
-        if beyond <= 0:
-            return True
-        if not self._croppable(slot):
-            return False
-        try:
-            slot.cache.crop(-beyond)
-        except (ValueError, RuntimeError):  # a sliding window has forgotten what came before
-            return False
-        slot.held()
-        return True
-
     def _slot(self, prompt: Sequence[int], *, fresh: bool) -> Slot:
         """Return a slot whose tokens begin the prompt, as many as can be had; one is always left to evaluate.
 
@@ -201,14 +202,14 @@ class Engine:
             return self._new()
         best, shared = None, 0
         for slot in self._slots:
-            length = min(common(slot.held(), prompt), len(prompt) - 1)
+            length = min(common(slot.tokens, prompt), len(prompt) - 1)
             if length > shared:
                 best, shared = slot, length
         if best is None:
             best = self._new()
-        elif 2 * shared < len(best.tokens) and self._croppable(best):
+        elif 2 * shared < len(best.tokens) and best.croppable():
             best = Slot(copy.deepcopy(best.cache), list(best.tokens))
-        if not self._crop(best, shared):
+        if not best.crop(shared):
             best = self._new()
         self._slots = [slot for slot in self._slots if slot is not best]
         self._slots.append(best)

@@ -27,7 +27,6 @@ class Loaded:
     tokenizer: Any
     ends: tuple[int, ...]
     window: int | None
-    codeact: bool
 
 
 def load(target: str, device: str = "auto") -> Loaded:
@@ -47,8 +46,7 @@ def load(target: str, device: str = "auto") -> Loaded:
     model.eval().to(place)
     text = model.config.get_text_config()
     window = getattr(text, "max_position_embeddings", None)
-    codeact = hf_chat.is_codeact(target, model.config.to_dict())
-    return Loaded(model, tokenizer, ends_of(model, tokenizer), int(window) if window else None, codeact)
+    return Loaded(model, tokenizer, ends_of(model, tokenizer), int(window) if window else None)
 
 
 def ends_of(model: Any, tokenizer: Any) -> tuple[int, ...]:

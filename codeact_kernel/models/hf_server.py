@@ -2,7 +2,7 @@
 
 It speaks the OpenAI chat protocol on the loopback, to whoever can read its state file, and lives and ends as the
 embedded model's process does (`models.server`). One reply is written at a time. A client that closes its
-connection is not written for any longer: that is how Stop comes, between two tokens or two pieces of a long prompt.
+connection is not written for any longer: that is how Stop comes, between two tokens or two parts of a prompt.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class GoneError(Exception):
 class Service:
     """The loaded model behind the protocol, and when it was last of use."""
 
-    def __init__(self, loaded: hf_loading.Loaded, token: str) -> None:
-        self.token = token
+    def __init__(self, loaded: hf_loading.Loaded, token: str, *, codeact: bool = False) -> None:
+        self.token, self.codeact = token, codeact
         self.loaded = loaded
         self.engine = Engine(loaded.model, loaded.ends, loaded.window)
         self.turn = threading.Lock()
@@ -58,7 +58,7 @@ class Service:
             GoneError: from `gone`, which is called between tokens.
         """
         tokenizer = self.loaded.tokenizer
-        text = hf_chat.render(tokenizer, body["messages"], codeact=self.loaded.codeact)
+        text = hf_chat.render(tokenizer, body["messages"], codeact=self.codeact)
         prompt = list(tokenizer(text, add_special_tokens=False)["input_ids"])
         counts, pieces, stops = Counts(), hf_chat.Pieces(tokenizer), StopFilter(body.get("stop") or ())
         how = _how(body)
@@ -231,6 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--alias", default="")
     parser.add_argument("--state", required=True, type=Path)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--codeact", action="store_true", help="speak CodeActAgent's format")
     parser.add_argument("--threads", default=0, type=int)
     parser.add_argument("--idle-minutes", default=15.0, type=float)
     options = parser.parse_args(arguments)
@@ -243,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = secrets.token_urlsafe(32)
         try:
             importlib.import_module("torch").set_num_threads(options.threads or server.default_threads())
-            service = Service(hf_loading.load(options.model, options.device), token)
+            service = Service(hf_loading.load(options.model, options.device), token, codeact=options.codeact)
         except Exception as error:
             sys.stderr.write(f"cannot load: {' '.join(str(error).split()) or type(error).__name__}\n")
             return 1

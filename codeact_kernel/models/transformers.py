@@ -5,6 +5,7 @@ Nothing heavy is imported here: torch lives in the model's process.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
@@ -53,10 +54,12 @@ class TransformersModel(ServedModel):
         config = config or CodeAct()
         self._checkpoint = checkpoint = find(name)
         self._revision = importlib.metadata.version("transformers")
+        self._codeact = hf_chat.is_codeact(checkpoint.target, checkpoint.settings)
         mark = checkpoint.sha256 or checkpoint.target
+        own = ("--codeact",) if self._codeact else ()
         program = Program(
             module=MODULE,
-            arguments=("--model", checkpoint.target, "--device", config.device),
+            arguments=("--model", checkpoint.target, "--device", config.device, *own),
             settings=("transformers", mark, checkpoint.target, config.device, self._revision),
             threads=config.threads or server.default_threads(),
             source=checkpoint.target,
@@ -82,8 +85,7 @@ class TransformersModel(ServedModel):
     @property
     def words(self) -> str:
         """Name the system prompt that the checkpoint was trained on, "system" for ours."""
-        own = hf_chat.is_codeact(self._checkpoint.target, self._checkpoint.settings)
-        return "system-codeactagent" if own else "system"
+        return "system-codeactagent" if self._codeact else "system"
 
     def describe(self) -> dict[str, Any]:
         """Return id, backend, the hash of local weights and the library's version."""
@@ -131,8 +133,10 @@ def _local(path: Path) -> Checkpoint:
 
 
 def _settings(folder: Path) -> dict[str, Any]:
-    try:
-        found = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    """Return what a folder's settings say, an adapter's together with its base's name."""
+    settings: dict[str, Any] = {}
+    for name in ("config.json", "adapter_config.json"):
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads((folder / name).read_text("utf-8"))
+            settings |= found if isinstance(found, dict) else {}
+    return settings
