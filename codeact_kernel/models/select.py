@@ -51,8 +51,8 @@ def resolve(config: CodeAct) -> Model:
     """Return the model that `config.model` names.
 
     One of `BACKENDS` or of another package's with a colon and a name (`openai:NAME`, `gguf:PATH`,
-    `hf:ORG/NAME`, `callable:FUNCTION`), a name of the catalog, or the name of a model at the configured endpoint. `auto` takes
-    the endpoint whose key (or URL) is in the environment, else the best embedded model whose weights are here.
+    `hf:ORG/NAME`, `callable:FUNCTION`), a name of the catalog, or the name of a model at the configured endpoint.
+    `auto` takes the endpoint whose key (or URL) is in the environment, else the best embedded model that is here.
 
     Raises:
         ConfigError: the name is unknown, or nothing is configured, or a runtime is missing.
