@@ -49,3 +49,54 @@ def save(folder, **changes):
     made.save_pretrained(str(folder))
     tokenizer().save_pretrained(str(folder))
     return folder
+
+
+def save_gguf(path, seed=0):
+    """Write a tiny random Llama as a GGUF file with llama.cpp's names and return the path."""
+    import gguf
+    import numpy as np
+
+    numbers = np.random.default_rng(seed)
+    wide, inner, heads, small = 64, 128, 4, 2
+    names = [
+        *(chr(code) for code in range(33, 127)),
+        "\u0120",
+        "\u010a",
+        "\u0120\u0120",
+    ]  # byte-level BPE's spaces
+    tokens = [*names, *MARKS]
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_block_count(2)
+    writer.add_context_length(1024)
+    writer.add_embedding_length(wide)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(small)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * len(names) + [gguf.TokenType.CONTROL] * len(MARKS))
+    writer.add_token_merges(["\u0120 \u0120"])
+    writer.add_bos_token_id(len(names))
+    writer.add_eos_token_id(len(names) + 2)
+    kv = wide * small // heads
+    shapes = {"token_embd": (len(tokens), wide), "output": (len(names) + len(MARKS), wide)}
+    for block in range(2):
+        shapes |= {f"blk.{block}.attn_{name}": (size, wide) for name, size in (("q", wide), ("k", kv), ("v", kv))}
+        shapes |= {f"blk.{block}.attn_output": (wide, wide), f"blk.{block}.ffn_down": (wide, inner)}
+        shapes |= {f"blk.{block}.ffn_{name}": (inner, wide) for name in ("gate", "up")}
+    for name, shape in shapes.items():
+        values = numbers.normal(0, 0.5, shape).astype(np.float32)
+        if name == "output":
+            values[len(names) :] = 0
+        writer.add_tensor(f"{name}.weight", values)
+    for name in ("output_norm", *(f"blk.{block}.{kind}_norm" for block in range(2) for kind in ("attn", "ffn"))):
+        writer.add_tensor(f"{name}.weight", np.ones(wide, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

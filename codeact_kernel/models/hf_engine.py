@@ -10,8 +10,10 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from codeact_kernel.models.hf_cache import Slot, common, guess, new_slot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -21,7 +23,6 @@ PREFILL_TOKENS = 512
 CACHE_BYTES = 1 << 30
 """Keys and values kept of conversations that are not being asked."""
 MOST_SLOTS = 8
-LOOKUP_NGRAM = 3
 
 
 class TooLongError(ValueError):
@@ -55,63 +56,6 @@ class Counts:
     ended: bool = False
 
 
-@dataclass(slots=True)
-class Slot:
-    """One conversation's keys and values, and the tokens that they were made from."""
-
-    cache: Any
-    tokens: list[int] = field(default_factory=list)
-
-    def croppable(self, more: int = 0) -> bool:
-        """Say whether tokens can be taken from its end, also when it has so many more."""
-        length = len(self.tokens) + more
-        return all(_can_be_cut(layer, length) for layer in getattr(self.cache, "layers", ()))
-
-    def crop(self, length: int) -> bool:
-        """Keep the first tokens; say whether it could be done. Nothing is done where it cannot."""
-        beyond = len(self.tokens) - length
-        if beyond > 0:
-            if not self.croppable():
-                return False
-            self.cache.crop(-beyond)
-            del self.tokens[length:]
-        return True
-
-    def size(self) -> int:
-        """Return the bytes of keys and values."""
-        layers = getattr(self.cache, "layers", ())
-        tensors = [getattr(layer, name, None) for layer in layers for name in ("keys", "values")]
-        return sum(int(one.nbytes) for one in tensors if one is not None)
-
-
-def _can_be_cut(layer: Any, length: int) -> bool:
-    """Say whether a layer that holds so many tokens can forget the last ones and knows those before.
-
-    States of other kinds (Mamba, linear attention) hold the past in one lump, and a window that has moved on has
-    forgotten what came before; such a model reuses a prefix only when it is the whole cache.
-    """
-    kind = type(layer).__name__
-    return kind == "DynamicLayer" or (kind == "DynamicSlidingWindowLayer" and length < layer.sliding_window)
-
-
-def common(left: Sequence[int], right: Sequence[int]) -> int:
-    """Return how many tokens two sequences begin with in common."""
-    return next(
-        (at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
-        min(len(left), len(right)),
-    )
-
-
-def guess(tokens: Sequence[int], most: int) -> list[int]:
-    """Return up to `most` tokens that followed the last few tokens where they stood before."""
-    for size in range(min(LOOKUP_NGRAM, len(tokens) - 1), 1, -1):
-        tail = list(tokens[-size:])
-        for at in range(len(tokens) - size - 1, -1, -1):
-            if tokens[at] == tail[0] and list(tokens[at : at + size]) == tail:
-                return list(tokens[at + size : at + size + most])
-    return []
-
-
 class Engine:
     """A loaded model that answers one call at a time."""
 
@@ -119,7 +63,6 @@ class Engine:
         self, model: Any, ends: Sequence[int], window: int | None, cache_bytes: int = CACHE_BYTES
     ) -> None:
         self.torch: Any = importlib.import_module("torch")
-        self._hf: Any = importlib.import_module("transformers")
         self.model, self.ends, self.window = model, frozenset(ends), window
         self._cache_bytes = cache_bytes
         self._slots: list[Slot] = []
@@ -217,7 +160,7 @@ class Engine:
         return best
 
     def _new(self) -> Slot:
-        return Slot(self._hf.DynamicCache(config=self.model.config.get_text_config()))
+        return new_slot(self.model.config.get_text_config())
 
     def _evict(self) -> None:
         """Forget the conversations that were not asked for longest; never the newest."""

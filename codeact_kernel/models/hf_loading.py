@@ -16,6 +16,9 @@ from codeact_kernel.models import hf_chat, weights
 from codeact_kernel.models.locks import locked
 
 CONVERT_SECONDS = 1800.0
+DIGIT_BY_DIGIT = {"smollm", "starcoder", "refact", "command-r"}
+"""Pre-tokenizers of GGUF files (llama.cpp's names) that take digits one by one. transformers 5.23 takes GPT-2's
+for them, and SmolLM2 would read the spaces of tables in other tokens than it was trained on."""
 ADAPTER, SETTINGS = "adapter_config.json", "config.json"
 
 
@@ -131,6 +134,11 @@ def _convert(path: Path, folder: Path, dtype: Any) -> tuple[Any, Any]:
         quantization_config=hf.GgufConfig(dequantize=True),
     )
     tokenizer = hf.AutoTokenizer.from_pretrained(str(path.parent), gguf_file=path.name)
+    if _pre_tokenizer(path) in DIGIT_BY_DIGIT:
+        kinds = importlib.import_module("tokenizers.pre_tokenizers")
+        tokenizer.backend_tokenizer.pre_tokenizer = kinds.Sequence(
+            [kinds.Digits(individual_digits=True), kinds.ByteLevel(add_prefix_space=False, use_regex=True)]
+        )
     fresh = folder.with_name(f"{folder.name}.{os.getpid()}")
     # A full disk is no reason not to answer; the next start converts again.
     with contextlib.suppress(OSError):
@@ -141,3 +149,9 @@ def _convert(path: Path, folder: Path, dtype: Any) -> tuple[Any, Any]:
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
     return model, tokenizer
+
+
+def _pre_tokenizer(path: Path) -> str:
+    """Return llama.cpp's name for how a GGUF file's text is cut before its merges, "" where it says nothing."""
+    field = importlib.import_module("gguf").GGUFReader(str(path)).get_field("tokenizer.ggml.pre")
+    return str(field.contents()) if field else ""

@@ -25,7 +25,8 @@ NEEDED = ("torch", "transformers")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:/[\w./-]+\.gguf)?|[\w.-]+", re.ASCII)
 LOAD_SECONDS = 3600.0
 """A first start may download, or convert a GGUF file."""
-WEIGHT_FILES = ("*.safetensors", "*.bin", "config.json", "adapter_config.json")
+WEIGHT_FILES = ("*.safetensors", "*.bin", "*.json", "*.jinja")
+"""What a checkpoint is made of: its settings, tokenizer and template change its replies as its weights do."""
 
 
 @dataclass(frozen=True, slots=True)
