@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 UNKNOWN_WINDOW = 32_768
 """Tokens we trust an endpoint with that does not say how many it takes; a setting raises it."""
 EMBEDDED = {"llamacpp", "transformers"}
-"""Backends whose models go on after their block; they are stopped at its closing fence."""
+"""Backends whose models run in a process of ours; they go on after a code block, and are stopped at its end."""
 OF_MODEL = (
     "model",
     "base_url",
