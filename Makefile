@@ -10,11 +10,16 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
+# What the tests of hf: models run in: the CPU build, 200 MB.
+TORCH ?= torch==2.13.0
 QUESTION ?= Which region has the most customers with status lost, and how many are they?
 
 # Node builds and checks the side panel; nothing else needs it. Without a new enough one, PyPI's is put beside Python.
 NODE_OK = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a == 20 ? b < 19 : a < 22)' 2>/dev/null
 WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
+# Reads pip's report of what it would install, and fails where that is a build with CUDA (several GB).
+CPU_ONLY = $(BIN)/python -c 'import json, sys; \
+	sys.exit(any(one["metadata"]["name"].startswith("nvidia-") for one in json.load(sys.stdin)["install"]))'
 PANEL := codeact_kernel/labextension/package.json
 PANEL_SOURCES := $(shell find labextension/src labextension/schema labextension/style labextension/scripts -type f) \
 	labextension/package.json labextension/tsconfig.json
@@ -34,7 +39,7 @@ demo: $(BIN)/.demo
 	$(BIN)/codeact run "$(QUESTION)" --model llamacpp:$(MODEL) --cwd notebooks/data \
 		--out demo/episode-$$(date +%Y%m%d-%H%M%S).ipynb
 
-test: $(BIN)/.test $(PANEL) chromium
+test: $(BIN)/.test $(BIN)/.torch $(PANEL) chromium
 	$(BIN)/codeact models pull $(TEST_MODEL)
 	$(MAKE) --no-print-directory lint
 	cd labextension && $(WITH_NODE) npm test
@@ -75,6 +80,16 @@ $(BIN)/.demo: pyproject.toml $(BIN)/.venv
 
 $(BIN)/.test: pyproject.toml $(BIN)/.venv
 	$(BIN)/python -m pip install --quiet --editable '.[test,demo]'
+	touch $@
+
+$(BIN)/.torch: pyproject.toml $(BIN)/.test
+	@if $(BIN)/python -c 'import torch' 2>/dev/null; then \
+		$(BIN)/python -m pip install --quiet --no-compile --editable '.[transformers]'; \
+	elif $(BIN)/python -m pip install --dry-run --quiet --report - '$(TORCH)' 2>/dev/null | $(CPU_ONLY) 2>/dev/null; then \
+		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' --editable '.[transformers]'; \
+	else \
+		echo "Tests of hf: models are skipped: there is no CPU build of $(TORCH) here; install one into $(VENV)"; \
+	fi
 	touch $@
 
 $(BIN)/.venv:

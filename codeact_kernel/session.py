@@ -20,7 +20,7 @@ from codeact_kernel.episode.header import make_header
 from codeact_kernel.episode.places import check_new
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
-from codeact_kernel.models.base import complete
+from codeact_kernel.models.base import complete, words_of
 from codeact_kernel.models.select import ANEW, resolve
 from codeact_kernel.task_settings import key_of, limits_of, sampling_of
 from codeact_kernel.types import Message, Step
@@ -263,7 +263,7 @@ class Session:
 
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:
         if self.conversation is None:
-            self.conversation = Conversation(prompt.words("system"))
+            self.conversation = Conversation(prompt.words(words_of(model)))
         note, self._note = f"{self.conversation.note}\n{self._note}".strip(), ""
         self.conversation.note = note
         return Agent(
@@ -310,12 +310,13 @@ class Session:
     def _header(
         self, task: str, config: CodeAct, agent: Agent, origin: Origin, snapshot: Snapshot
     ) -> dict[str, Any]:
-        system = agent.conversation.system
+        system, words = agent.conversation.system, words_of(agent.model)
+        template = "default" if words == "system" else words
         return make_header(
             model=agent.model.describe(),
             sampling=agent.sampling,
             system=system,
-            template=f"default@sha256:{sha256(prompt.words('system'))}",
+            template=f"{template}@sha256:{sha256(prompt.words(words))}",
             policy={
                 "approval": config.approval,
                 "max_steps": config.max_steps,

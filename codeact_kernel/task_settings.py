@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 UNKNOWN_WINDOW = 32_768
 """Tokens we trust an endpoint with that does not say how many it takes; a setting raises it."""
-EMBEDDED = {"llamacpp"}
-"""Backends whose models go on after their block; they are stopped at its closing fence."""
+EMBEDDED = {"llamacpp", "transformers"}
+"""Backends whose models run in a process of ours; they go on after a code block, and are stopped at its end."""
 OF_MODEL = (
     "model",
     "base_url",
     "threads",
+    "device",
+    "prompt_lookup",
     "idle_minutes",
     "connect_seconds",
     "first_token_seconds",

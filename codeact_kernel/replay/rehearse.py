@@ -67,7 +67,8 @@ async def rehearse(notebook: dict[str, Any], path: Path | str = "This episode") 
         raise EpisodeError(f"{path} begins with a step; its task was deleted, so there is nothing to rehearse.")
     if not any(step.request.digest for step in steps):
         raise EpisodeError(f"{path} does not say what its model was sent; there is nothing to rehearse.")
-    talk = Conversation(prompt.words("system"))
+    own = prompt.words("system-codeactagent")
+    talk = Conversation(own if system == own else prompt.words("system"))
     notes: list[str] = []
     matched, problem, difference = 0, "", ""
     for number, (first, end) in enumerate(_tasks(turns)):
