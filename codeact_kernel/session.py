@@ -22,6 +22,7 @@ from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
 from codeact_kernel.models.base import complete
 from codeact_kernel.models.select import ANEW, ENVIRONMENT, resolve
+from codeact_kernel.redactor import Redactor
 from codeact_kernel.types import Message, Step
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Session:
         """
         if self.running:
             raise BusyError("An episode is running in this kernel; wait for it or stop it first.")
-        self.running, self._view = True, view
+        self.running, self._view, task = True, view, Redactor().text(task)
         try:
             model = await self.check(task, config, stop, out=out)
             if self._adopted is not None:
@@ -222,10 +223,9 @@ class Session:
         stop, began = Stop(), time.monotonic()
         first: list[float] = []
         model = await self._resolve(config, stop)
-        hello = [Message("user", "Say OK.")]
         await complete(
             model,
-            hello,
+            [Message("user", "Say OK.")],
             replace(config.sampling(), max_tokens=16),
             stop,
             lambda chunk: first.append(time.monotonic()) if chunk.text and not first else None,
