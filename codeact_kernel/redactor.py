@@ -46,8 +46,11 @@ TRIVIAL = {
 MOST_LEARNED = 200
 """Keys known by their shape whose encoded forms are looked for from then on."""
 LONGEST_ENCODED = 600
+CUT_FROM, SURELY_CUT, PART = 20, 8, 16
+"""Characters: of secrets from this length on, so many at the beginning go, too, before an ellipsis; or so many more,
+whatever follows."""
 _MARK = r"\[redacted ([^\[\]\n]{1,120})\]"
-"""What stands in the place of a secret. The patterns are texts, compiled at their first use, not at `%load_ext`."""
+"""What stands in the place of a secret. The patterns are texts, compiled when first used, not at `%load_ext`."""
 _ENCODED = rf"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{{24,{LONGEST_ENCODED}}}+={{0,2}}(?![A-Za-z0-9+/_-])"
 _HEX = rf"(?<![A-Za-z0-9])(?:[0-9a-fA-F]{{2}}){{16,{LONGEST_ENCODED // 2}}}+(?![A-Za-z0-9])"
 
@@ -97,6 +100,9 @@ class Redactor:
             if count:
                 self._count(name, count)
                 text = text.replace(form, f"[redacted {name}]")
+        for name, form in self._forms:
+            if len(form) >= CUT_FROM and form[:SURELY_CUT] in text:
+                text = self._cut_off(name, form, text)
         for name, literal, pattern in self._words:
             if literal in text:
                 text, count = pattern.subn(f"[redacted {name}]", text)
@@ -147,14 +153,13 @@ class Redactor:
         key = text.rfind("-----BEGIN")
         if key >= 0 and not re.search(_AFTER_KEY, text[key:]):
             return max(held, len(text) - key)
-        found = re.search(_LAST_WORDS, text[-2 * LONGEST_ENCODED :])
-        if found is None:
-            return held
-        word = found["last"]
-        if found["before"] or re.search(_CREDENTIAL_FOLLOWS, word):
-            return max(held, len(found[0]))
-        suspicious = any(literal in word or _meets(word, literal) for _, literal, _, _ in shapes())
-        return max(held, len(word)) if suspicious or len(word) > _LONG_WORD else held
+        last = re.search(_LAST_WORDS, text[-2 * LONGEST_ENCODED :])
+        cut = len(text) - max(held, len(last[0]) if last is not None else 0)
+        for _, form in self._forms:
+            start = text.find(form, max(0, cut - len(form) + 1))
+            if 0 <= start < cut:
+                cut = start
+        return len(text) - cut
 
     def _key(self, name: str) -> str:
         return name if self.keeps_key(name) else self.text(name)
@@ -170,6 +175,19 @@ class Redactor:
             if value not in self._learned and len(self._learned) < MOST_LEARNED and len(value) <= LONGEST_ENCODED:
                 self._learned.add(value)
                 self._add(name, value)
+
+    def _cut_off(self, name: str, form: str, text: str) -> str:
+        """Take out beginnings of a secret: displays show `'sk-proj-aB3d'...` of a long text."""
+        kept, at = [], 0
+        while (start := text.find(form[:SURELY_CUT], at)) >= 0:
+            size = SURELY_CUT
+            while size < len(form) and text[start + size : start + size + 1] == form[size]:
+                size += 1
+            told = size >= PART or _ELLIPSIS.match(text, start + size)
+            kept += [text[at:start], f"[redacted {name}]" if told else text[start : start + size]]
+            at = start + size
+            self._count(name, bool(told))
+        return "".join([*kept, text[at:]])
 
     def _decoded(self, text: str) -> str:
         """Take out runs of base64 or hex that hold a key which is known by its shape."""
@@ -203,10 +221,8 @@ _OUTPUT_KEYS = {
     "traceback",
     "execution_count",
 }
-_LAST_WORDS = r"(?P<before>\S*(?:[Bb]earer|[Bb]asic) )?(?P<last>\S*)\Z"
-_CREDENTIAL_FOLLOWS = r"(?:[Bb]earer|[Bb]asic)\Z"
-_LONG_WORD = 20
-"""Characters: a longer word may be encoded."""
+_LAST_WORDS = r"(?:\S*(?:[Bb]earer|[Bb]asic)\s)?\S*\Z"
+"""A word that is not over yet may be encoded; what follows these two is a credential."""
 _AFTER_KEY = r"PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,]*[^A-Za-z0-9+/=\s\\:,]"
 
 
@@ -217,6 +233,9 @@ def shapes() -> tuple[tuple[str, str, re.Pattern[str], bool], ...]:
     Compiled at the first use, which is not when the extension is loaded.
     """
     return tuple((name, literal, re.compile(pattern), unique) for name, literal, pattern, unique in SHAPES)
+
+
+_ELLIPSIS = re.compile(r"['\"]?\s?(?:\.\.\.|\u2026|\[\.\.\.\])")
 
 
 def forms(secret: str) -> Iterator[str]:
@@ -270,8 +289,3 @@ def _decode(run: str) -> str:
         return base64.b64decode(plain + "=" * (-len(plain) % 4)).decode("latin-1")
     except (binascii.Error, ValueError):
         return ""
-
-
-def _meets(text: str, literal: str) -> bool:
-    """Say whether a text ends in a beginning of a literal."""
-    return any(text.endswith(literal[:size]) for size in range(1, len(literal)))

@@ -17,7 +17,7 @@ def _keys(*rows: tuple[str, str, str]) -> tuple[tuple[str, str, str, bool], ...]
 
 SHAPES: tuple[tuple[str, str, str, bool], ...] = (
     ("private key", "PRIVATE KEY-----", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,]*", False),
-    ("private key", "LS0tLS1CRUdJTi", r"LS0tLS1CRUdJTi[A-Za-z0-9+/=\s\\-_]*", False),
+    ("private key", "LS0tLS1CRUdJTi", r"LS0tLS1CRUdJTi(?:[A-Za-z0-9+/=_-]|\\n|\n)*", False),
     ("private key", "2d2d2d2d2d424547494e20", r"2d2d2d2d2d424547494e20[0-9a-f]*", False),
     ("private key", "-----BEGIN%20", r"-----BEGIN%20[A-Z%0-9]{0,60}-----[A-Za-z0-9+/=%]*", False),
     *_keys(
