@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.loop import View
+    from codeact_kernel.execute.isolated import Isolation
     from codeact_kernel.models.base import Model
     from codeact_kernel.models.function import Function
     from codeact_kernel.types import EpisodeStatus, Execution, Outcome, Usage
@@ -72,6 +73,7 @@ def run(
     config: CodeAct | None = None,
     display: bool = False,
     asker: Asker | None = None,
+    isolation: Isolation | None = None,
 ) -> Result:
     """Carry out one task in a fresh kernel and return how it ended.
 
@@ -90,6 +92,7 @@ def run(
         config: settings; the other arguments go before them.
         display: show thought, code and output on stderr while it runs.
         asker: who is asked for approval; None refuses what would have to be asked.
+        isolation: what the kernel may reach inside bubblewrap; None for a kernel with the user's rights.
 
     Raises:
         ConfigError: a setting or an argument cannot be used.
@@ -104,7 +107,10 @@ def run(
     view: View = TerminalView() if display else QuietView()
     if mcp is not None:
         setup = [*setup, code_of(str(Path(mcp).expanduser().resolve()))]
-    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None, given)
+    if isolation is not None and mcp is not None:
+        raise ConfigError("MCP servers are programs of yours that an isolated kernel cannot reach; leave one out.")
+    place = Path(out) if out else None
+    job = _Job(task, settings, folder, place, setup, check, mcp is not None, given, isolation)
     stop = Stop()
     return wait_for(job.carry_out(view, stop, asker), stop)
 
@@ -119,11 +125,12 @@ class _Job:
     check: Sequence[str]
     mcp: bool
     model: Model | None
+    isolation: Isolation | None = None
 
     async def carry_out(self, view: View, stop: Stop, asker: Asker | None) -> Result:
         began = time.monotonic()
         session = Session(Path.cwd(), given=self.model)
-        executor = FreshExecutor(cwd=self.folder)
+        executor = FreshExecutor(cwd=self.folder, isolation=self.isolation)
         try:
             await session.check(self.task, self.config, stop, out=self.out)
             await stop.guard(executor.start())

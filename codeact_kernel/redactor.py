@@ -47,7 +47,7 @@ MOST_LEARNED = 200
 """Keys known by their shape whose encoded forms are looked for from then on."""
 LONGEST_ENCODED = 600
 CUT_FROM, SURELY_CUT, PART = 20, 8, 16
-"""Characters: of secrets from this length on, so many at the beginning go, too, before an ellipsis; or so many more,
+"""Characters: of secrets from this length on, so many at the beginning go, too, before an ellipsis; or so many,
 whatever follows."""
 _MARK = r"\[redacted ([^\[\]\n]{1,120})\]"
 """What stands in the place of a secret. The patterns are texts, compiled when first used, not at `%load_ext`."""

@@ -8,6 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.episode import provenance
 from codeact_kernel.episode.cells import (
     Entry,
     error_entry,
@@ -219,6 +220,7 @@ class EpisodeWriter:
         changes = {name: self.header[name] for name in ("status", "ended", "tasks", "usage")}
         self._append("end", {"header": plain(changes)})
         self._save()
+        provenance.note(self._episode.header)
         self._running = False
         self._finish()
 
@@ -353,8 +355,7 @@ class EpisodeWriter:
             self._lock.release()
 
     def _append(self, event: str, data: dict[str, Any]) -> None:
-        journal = self._journal
-        if journal is not None:
+        if (journal := self._journal) is not None:
             self._try(lambda: journal.append(event, data))
 
     def _save(self) -> None:
@@ -388,8 +389,7 @@ class EpisodeWriter:
             self._trouble(error)
 
     def _trouble(self, error: OSError | BusyError) -> None:
-        words = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        self._reason = words.rstrip(".")
+        self._reason = ((isinstance(error, OSError) and error.strerror) or str(error)).rstrip(".")
         if self._troubled:
             return
         self._troubled = True
