@@ -22,6 +22,7 @@ from codeact_kernel.interpolate import interpolate
 from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
 from codeact_kernel.options import SAVE, UNDO, USAGE, load_replaying, parser_of, split, unload_replaying, verb_of
 from codeact_kernel.panel import Panel
+from codeact_kernel.redactor import Redactor
 from codeact_kernel.resident import Resident, notebook_of
 from codeact_kernel.session import Origin
 from codeact_kernel.stage import Stage, stage_of
@@ -163,7 +164,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
     async def _ask(self, args: argparse.Namespace, task: str) -> Answer | None:
         resident = self.resident
         config = self.settings.updated(model=args.model, max_steps=args.max_steps, approval=args.approve)
-        origin = Origin(notebook_of(self.here), _cell_id(self.here))
+        origin, task = Origin(notebook_of(self.here), _cell_id(self.here)), Redactor().text(task)
         saved = None if args.again else self._saved(config, origin, task)
         if saved is not None:
             return self._show(args, saved, saved_answer=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from codeact_kernel.agent.approval import Asker
     from codeact_kernel.agent.listeners import View
+    from codeact_kernel.execute.isolated import Isolation
     from codeact_kernel.models.base import Model
     from codeact_kernel.models.function import Function
     from codeact_kernel.types import EpisodeStatus, Execution, Outcome, Usage
@@ -75,6 +76,7 @@ def run(
     config: CodeAct | None = None,
     display: bool = False,
     asker: Asker | None = None,
+    isolation: Isolation | None = None,
 ) -> Result:
     """Carry out one task in a fresh kernel and return how it ended.
 
@@ -95,6 +97,7 @@ def run(
         config: settings; the other arguments go before them.
         display: show thought, code and output on stderr while it runs.
         asker: who is asked for approval; None refuses what would have to be asked.
+        isolation: what the kernel may reach inside bubblewrap; None for a kernel with the user's rights.
 
     Raises:
         ConfigError: a setting or an argument cannot be used.
@@ -109,7 +112,10 @@ def run(
     view: View = TerminalView() if display else QuietView()
     if mcp is not None:
         setup = [*setup, code_of(str(Path(mcp).expanduser().resolve()))]
-    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None, given, require)
+    if isolation is not None and mcp is not None:
+        raise ConfigError("MCP servers are programs of yours that an isolated kernel cannot reach; leave one out.")
+    place = Path(out) if out else None
+    job = _Job(task, settings, folder, place, setup, check, mcp is not None, given, require, isolation)
     stop = Stop()
     return wait_for(job.carry_out(view, stop, asker), stop)
 
@@ -125,11 +131,12 @@ class _Job:
     mcp: bool
     model: Model | None
     require: str = ""
+    isolation: Isolation | None = None
 
     async def carry_out(self, view: View, stop: Stop, asker: Asker | None) -> Result:
         began = time.monotonic()
         session = Session(Path.cwd(), given=self.model)
-        executor = FreshExecutor(cwd=self.folder, answer_stdin=reader_of(asker))
+        executor = FreshExecutor(cwd=self.folder, answer_stdin=reader_of(asker), isolation=self.isolation)
         try:
             await session.check(self.task, self.config, stop, out=self.out)
             await stop.guard(executor.start())

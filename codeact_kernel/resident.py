@@ -21,6 +21,7 @@ from codeact_kernel.history import History
 from codeact_kernel.names import Names
 from codeact_kernel.offers import Offers
 from codeact_kernel.progress import Progress
+from codeact_kernel.redactor import Redactor
 from codeact_kernel.session import Origin, Session
 from codeact_kernel.types import Outcome, Step
 from codeact_kernel.views import FrontAsker, Views
@@ -90,6 +91,8 @@ class Resident:
         """
         if not task.strip():
             raise ConfigError('The task is empty: say what you want to know, e.g. "which region grew?".')
+        redactor = Redactor()
+        task, title = redactor.text(task), redactor.text(title)
         with self._lock:
             self._must_be_free()
             facts = {

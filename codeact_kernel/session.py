@@ -22,6 +22,7 @@ from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
 from codeact_kernel.models.base import complete, words_of
 from codeact_kernel.models.select import ANEW, resolve
+from codeact_kernel.redactor import Redactor
 from codeact_kernel.task_settings import key_of, limits_of, sampling_of
 from codeact_kernel.types import Message, Step
 
@@ -130,7 +131,7 @@ class Session:
         """
         if self.running:
             raise BusyError("An episode is running in this kernel; wait for it or stop it first.")
-        self.running, self._view = True, view
+        self.running, self._view, task = True, view, Redactor().text(task)
         try:
             holds = Check(check, executor.evaluate) if check.strip() else None
             model = await self.check(task, config, stop, out=out)
@@ -208,10 +209,9 @@ class Session:
         stop, began = Stop(), time.monotonic()
         first: list[float] = []
         model = await self._resolve(config, stop)
-        hello = [Message("user", "Say OK.")]
         await complete(
             model,
-            hello,
+            [Message("user", "Say OK.")],
             replace(config.sampling(), max_tokens=16),
             stop,
             lambda chunk: first.append(time.monotonic()) if chunk.text and not first else None,

@@ -17,6 +17,7 @@ from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.check import FINAL
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.handles import outputs_for
+from codeact_kernel.agent.redaction import Redaction
 from codeact_kernel.agent.verdicts import (
     Evidence,
     Repeats,
@@ -84,6 +85,7 @@ class Agent:
     check: Callable[[str], Awaitable[str]] | None = None
     allowed: set[str] = field(default_factory=set)
     usage: Usage = field(default_factory=Usage)
+    redaction: Redaction = field(default_factory=Redaction)
     _task: str = ""
     _theirs: frozenset[str] = frozenset()
     _steps: int = 0
@@ -102,8 +104,9 @@ class Agent:
         if self.limits.seconds:
             self._deadline = time.monotonic() + self.limits.seconds
         outcome = Outcome("failed", cause="An unexpected error ended the task.")
+        self.redaction.refresh(getattr(self.model, "secrets", ()))
         try:
-            self._begin(task, snapshot)
+            self._begin(task, self.redaction.snapshot(snapshot))
             while True:
                 step = await self._round()
                 if step.answer is not None:
@@ -119,7 +122,8 @@ class Agent:
         except CodeActError as error:
             outcome = Outcome("failed", cause=str(error))
         finally:
-            outcome = replace(outcome, steps=self._steps, usage=self.usage)
+            cause = self.redaction.text(outcome.cause)
+            outcome = replace(outcome, cause=cause, steps=self._steps, usage=self.usage)
             self.recorder.end(outcome)
         return outcome
 
@@ -129,7 +133,7 @@ class Agent:
         talk, self._task = self.conversation, clip(" ".join(task.split()), RESTATED_CHARS)[0]
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
         about, talk.note = "\n".join(filter(None, (talk.note, about))), ""
-        turn = TaskTurn(task, prompt.task_content(task, about), now())
+        turn = self.redaction.task(TaskTurn(task, prompt.task_content(task, about), now()))
         talk.snapshot = snapshot
         talk.turns.append(turn)
         self.recorder.task(turn)
@@ -144,8 +148,9 @@ class Agent:
         step = step.with_(thought=action.thought, code=action.code, repairs=action.repairs)
         if action.code is not None:
             step = step.with_(kind="action")
-        self.recorder.completion(step)
+        self.recorder.completion(self.redaction.step(step))
         step = await (self._read_prose(step, action) if action.code is None else self._act(step, action.code))
+        step = self.redaction.step(step)
         talk.turns.append(step)
         self.recorder.step(step)
         self.view.finished(step)
@@ -179,10 +184,10 @@ class Agent:
         messages = prompt.build(talk.system, talk.turns, talk.view, images=images)
         request = Request(prompt.digest_of(messages), len(messages), dict(talk.view) or None)
         self.view.asking(index)
-        left = self._deadline - time.monotonic()
+        left, heard = self._deadline - time.monotonic(), self.redaction.listener(self.view.chunk)
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, 0.0)):
-                completion = await complete(self.model, messages, sampling, self.stop, self.view.chunk)
+                completion = await complete(self.model, messages, sampling, self.stop, heard)
         except TimeoutError:
             raise _LimitError(self._time_is_up()) from None
         self._learn_size(completion, sum(len(message.content) for message in messages))
@@ -200,7 +205,7 @@ class Agent:
             return self._repeats.note(step.with_(observation=syntax_observation(error, code)))
         risks = self._risks(code)
         step = step.with_(risk=tuple(label.kind for label in risks))
-        self.view.proposed(step, risks)
+        self.view.proposed(self.redaction.step(step), risks)
         try:
             approval, code = await self.stop.guard(decide(self.approval, code, risks, self.asker, self.allowed))
         except StoppedError:
@@ -210,7 +215,7 @@ class Agent:
             self.stop.set()
         if approval.decision in {"reject", "stop"}:
             return self._repeats.note(step.with_(kind="rejected", observation=self._refusal(approval)))
-        self.view.running(step)
+        self.view.running(self.redaction.step(step))
         await self._provide(code)
         execution = await self._execute(code)
         told = await self._held(FINAL) if execution.final is not None and execution.status == "ok" else None
@@ -254,7 +259,9 @@ class Agent:
         ]
         forget = self.stop.on_set(interrupt)
         try:
-            return await self.executor.run(code, timeout=min(bounds, default=None))
+            execution = await self.executor.run(code, timeout=min(bounds, default=None))
+            self.redaction.refresh()
+            return self.redaction.execution(execution)
         finally:
             forget()
             for task in tasks:

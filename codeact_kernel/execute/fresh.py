@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent.approval import in_thread
 from codeact_kernel.errors import ExecutionError
-from codeact_kernel.execute import interrupt
+from codeact_kernel.execute import interrupt, isolated_outputs
 from codeact_kernel.execute.boot import LOOK, SETTLE, preparation
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, safe_json
 from codeact_kernel.execute.process import KernelDeadError, KernelProcess
@@ -22,6 +22,8 @@ from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapsh
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from codeact_kernel.execute.isolated import Isolation
 
 GRACE_SECONDS = 5.0
 """How long a cell may take to end after its timeout before the kernel is killed."""
@@ -68,6 +70,7 @@ class FreshExecutor:
         look: whether the namespace is looked at after each cell; without it, executions have no snapshot, result
             or hints, and most cells cost a round trip less.
         literal: whether cells mean what is written, see `kernelside.take_literally`; a person's own cells do not.
+        isolation: what the kernel may reach inside bubblewrap; None for a kernel with the user's rights.
     """
 
     def __init__(
@@ -80,9 +83,11 @@ class FreshExecutor:
         answer_stdin: Callable[[str], str] | None = None,
         look: bool = True,
         literal: bool = True,
+        isolation: Isolation | None = None,
     ) -> None:
         self._name = kernel_name
-        self._kernel = KernelProcess(kernel_name, cwd, env)
+        self._kernel = KernelProcess(kernel_name, cwd, env, isolation)
+        self._isolated = isolation is not None
         self._on_output = on_output
         self._answer_stdin = answer_stdin
         self._look = look
@@ -222,6 +227,7 @@ class FreshExecutor:
                     # ipykernel needs a moment from here to the cell's code; before, it would drop the whole cell
                     self._loop.call_later(0.05, lambda: asyncio.ensure_future(self._strike(cell)))
             if kind in OUTPUT_TYPES:
+                content = isolated_outputs.passed(content) if self._isolated else content
                 cell.reducer.add(kind, content)
                 if self._on_output is not None:
                     piece = {key: value for key, value in content.items() if key != "transient"}
