@@ -182,6 +182,7 @@ class _Job:
             snapshot=await executor.inspect(),
             note=note,
             steps=self.kept.step,
+            action=chat.action_of(to_notebook(self.kept.episode)),
         )
 
 

@@ -16,7 +16,7 @@ from codeact_kernel import cli_doctor, cli_exchange, cli_models, cli_replay
 from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.cli_results import EXIT, report, say
-from codeact_kernel.config import APPROVAL_MODES, from_environment
+from codeact_kernel.config import ACTIONS, APPROVAL_MODES, from_environment
 from codeact_kernel.episode.recover import recover
 from codeact_kernel.errors import CodeActError, ConfigError, StoppedError, WeightsError
 from codeact_kernel.oneshot import run
@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--mcp", metavar="FILE", type=Path, help="MCP servers whose tools the model may call")
     one.add_argument("--max-steps", metavar="N", help="steps the task may take")
     one.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
+    one.add_argument("--action", choices=ACTIONS, help="what the model writes to act; json, text: one call a step")
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
     one.add_argument("--quiet", "-q", action="store_true", help="show no progress")
     cli_models.add_parser(commands)
@@ -97,6 +98,7 @@ def _run(args: argparse.Namespace) -> int:
         out=args.out,
         max_steps=args.max_steps,
         approve=args.approve,
+        action=args.action,
         config=from_environment(),
         display=not args.quiet,
         asker=asker,

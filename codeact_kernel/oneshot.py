@@ -66,6 +66,7 @@ def run(
     out: Path | str | None = None,
     max_steps: int | None = None,
     approve: str | None = None,
+    action: str | None = None,
     setup: Sequence[str] = (),
     mcp: str | Path | None = None,
     check: Sequence[str] = (),
@@ -84,6 +85,7 @@ def run(
         out: the episode's file; None makes one in `episodes/` of the present folder.
         max_steps: steps the task may take.
         approve: plan, ask, ask-if-risky or auto.
+        action: what the model writes to act: code, json or text.
         setup: cells run before the task, as the user's own.
         mcp: a configuration of MCP servers, whose tools the model may call; see `mcp_tools.connect`.
         check: expressions evaluated in the kernel after the episode.
@@ -96,7 +98,9 @@ def run(
         CodeActError: the model or the kernel cannot be had.
     """
     named = model if isinstance(model, str) else None
-    settings = (config or from_environment()).updated(model=named, max_steps=max_steps, approval=approve)
+    settings = (config or from_environment()).updated(
+        model=named, max_steps=max_steps, approval=approve, action=action
+    )
     given = None if model is None or isinstance(model, str) else _given(model, settings)
     folder = Path(cwd) if cwd is not None else Path.cwd()
     if not folder.is_dir():

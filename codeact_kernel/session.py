@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent import prompt
-from codeact_kernel.agent.formats import code as code_format
+from codeact_kernel.agent import formats, prompt
 from codeact_kernel.agent.loop import Agent, Conversation, Limits
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.canonical import sha256
@@ -258,25 +257,24 @@ class Session:
             return
         path, note = adopted
         try:
-            system, turns = chat.conversation(read_notebook(path))
+            notebook = read_notebook(path)
+            system, turns = chat.conversation(notebook)
             writer = EpisodeWriter.resume(path, on_trouble=self._warn)
         except EpisodeError as error:
             self._warn(f"This task begins a new conversation, for the saved one cannot be gone on with: {error}")
             return
         steps = [turn for turn in turns if isinstance(turn, Step)]
         view = dict(steps[-1].request.view or {}) if steps else {}
+        last = max((step.index for step in steps), default=0)
         self.conversation = Conversation(
-            system,
-            turns,
-            view,
-            note=note,
-            steps=max((step.index for step in steps), default=0),
+            system, turns, view, note=note, steps=last, action=chat.action_of(notebook)
         )
         self.writer = writer
 
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:
         if self.conversation is None:
-            self.conversation = Conversation(prompt.words("system"))
+            action = formats.named(config.action)
+            self.conversation = Conversation(prompt.words(action.system), action=action.name)
         note, self._note = f"{self.conversation.note}\n{self._note}".strip(), ""
         self.conversation.note = note
         return Agent(
@@ -286,7 +284,7 @@ class Session:
             recorder=_Unopened(),
             view=view,
             limits=limits_of(config, model),
-            sampling=sampling_of(config, model),
+            sampling=sampling_of(config, model, self.conversation.action),
             stop=stop,
             approval=config.approval,
             allowed=self._allowed,
@@ -323,12 +321,13 @@ class Session:
     def _header(
         self, task: str, config: CodeAct, agent: Agent, origin: Origin, snapshot: Snapshot
     ) -> dict[str, Any]:
-        system = agent.conversation.system
+        system, action = agent.conversation.system, agent.conversation.action
         return make_header(
             model=agent.model.describe(),
             sampling=agent.sampling,
             system=system,
-            template=f"default@sha256:{sha256(prompt.words('system'))}",
+            action=action,
+            template=f"default@sha256:{sha256(prompt.words(formats.named(action).system))}",
             policy={
                 "approval": config.approval,
                 "max_steps": config.max_steps,
@@ -395,6 +394,6 @@ def limits_of(config: CodeAct, model: Model) -> Limits:
     )
 
 
-def sampling_of(config: CodeAct, model: Model) -> Sampling:
-    """Return how this model's replies are drawn; the embedded ones stop at the end of a code block."""
-    return config.sampling(code_format.STOP if model.backend in EMBEDDED else ())
+def sampling_of(config: CodeAct, model: Model, action: str = "code") -> Sampling:
+    """Return how this model's replies are drawn; the embedded ones stop at the end of an action."""
+    return config.sampling(formats.named(action).stop if model.backend in EMBEDDED else ())

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
-from codeact_kernel.agent import context, observation, prompt, risk
+from codeact_kernel.agent import context, formats, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.formats import code as code_format
 from codeact_kernel.agent.verdicts import (
@@ -115,7 +115,7 @@ class Conversation:
     """What has been said: the system prompt, the turns, and which observations are shortened by now.
 
     `note` is a sentence that goes before what the next task is told of the kernel; `made` are the variables that
-    the agent's own steps made.
+    the agent's own steps made; `action` is the action space that the system prompt explains.
     """
 
     system: str
@@ -124,6 +124,7 @@ class Conversation:
     snapshot: Snapshot | None = None
     note: str = ""
     steps: int = 0
+    action: str = "code"
     made: set[str] = field(default_factory=set)
     chars_per_token: float = prompt.CHARS_PER_TOKEN
 
@@ -203,17 +204,21 @@ class Agent:
         step = await self._draw(talk.steps + 1)
         self._steps += 1
         talk.steps += 1
-        action = code_format.parse(step.completion.text, step.completion.finish)
+        action = self._parse(step)
         step = step.with_(thought=action.thought, code=action.code, repairs=action.repairs)
         if action.code is not None:
             step = step.with_(kind="action")
         self.recorder.completion(step)
         step = self._read_prose(step, action) if action.code is None else await self._act(step, action.code)
+        step = formats.named(talk.action).worded(step)
         talk.turns.append(step)
         self.recorder.step(step)
         self.view.finished(step)
         self._judge(step)
         return step
+
+    def _parse(self, step: Step) -> Action:
+        return formats.named(self.conversation.action).parse(step.completion.text, step.completion.finish)
 
     async def _draw(self, index: int) -> Step:
         """Ask for a reply; one that repeats what failed is drawn again, warmer, before it counts.
@@ -222,7 +227,7 @@ class Agent:
         """
         step = await self._ask(index, self._repeats.sampling(self.sampling))
         drafts: list[str] = []
-        while len(drafts) < REDRAWS and self._repeats.repeats(_code_of(step)):
+        while len(drafts) < REDRAWS and self._repeats.repeats(self._parse(step).code):
             drafts.append(step.completion.text)
             self.view.chunk(Chunk(restart=True, notice="the model repeats itself; asking again"))
             step = await self._ask(index, self._repeats.warmer(self.sampling, len(drafts)))
@@ -379,7 +384,3 @@ class Agent:
 
     def _time_is_up(self) -> str:
         return f"No answer within {self.limits.seconds:g} s; raise CodeAct.max_seconds."
-
-
-def _code_of(step: Step) -> str | None:
-    return code_format.parse(step.completion.text, step.completion.finish).code
