@@ -1,0 +1,12 @@
+"""The suites by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from codeact_kernel.evaluate.suites.m3tooleval import M3ToolEval
+
+if TYPE_CHECKING:
+    from codeact_kernel.evaluate.case import Suite
+
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (M3ToolEval(),)}
