@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.config import ACTIONS, from_environment
 from codeact_kernel.errors import ConfigError
+from codeact_kernel.evaluate.report import report
 from codeact_kernel.evaluate.run import ENGINES, Order, evaluate
 from codeact_kernel.evaluate.sample import KINDS
 from codeact_kernel.evaluate.suites.known import SUITES
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from codeact_kernel.evaluate.ledger import Row
 
-COMMANDS = ("eval",)
+COMMANDS = ("eval", "report")
 
 
 def add_parsers(subparsers: Any) -> None:
@@ -47,10 +48,30 @@ def add_parsers(subparsers: Any) -> None:
     parser.add_argument("--engine", choices=sorted(ENGINES), default="local", help="where episodes run")
     parser.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="episodes at a time")
     parser.add_argument("--out", metavar="DIR", type=Path, help="default: eval/SUITE-PROTOCOL-MODEL")
+    told = subparsers.add_parser(
+        "report",
+        help="compare evaluations: a notebook and an HTML page",
+        description="Compare evaluations of `codeact eval`: success with intervals, task by task, turns, tokens, "
+        "failures, pictures, links to the episodes.",
+    )
+    told.add_argument("folders", nargs="+", metavar="DIR", type=Path, help="an --out of `codeact eval`")
+    told.add_argument("--out", "-o", metavar="FILE.ipynb", type=Path, default=Path("report.ipynb"))
+    told.add_argument("--no-html", action="store_true", help="write the notebook only")
+    told.add_argument("--without-times", action="store_true", help="leave out what depends on the machine's speed")
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; return its exit code."""
+    if args.command == "report":
+        if args.out.suffix != ".ipynb":
+            raise ConfigError(f"--out {args.out} must end in .ipynb; the page is written beside it.")
+        made = report(args.folders, args.out, html=not args.no_html, times=not args.without_times)
+        print("\n".join(str(path) for path in made))
+        return 0
+    return _evaluate(args)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
     suite = SUITES[args.suite]
     actions = tuple(dict.fromkeys(name.strip() for name in args.action.split(",") if name.strip()))
     unknown = [name for name in actions if name not in ACTIONS]

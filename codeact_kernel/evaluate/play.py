@@ -46,8 +46,9 @@ class Player:
         began, started = time.monotonic(), now()
         episode = self.out / EPISODES / f"{stem(job)}.ipynb"
         episode.parent.mkdir(parents=True, exist_ok=True)
-        for old in episode.parent.glob(f"{stem(job)}.ipynb*"):
-            old.unlink()  # what an attempt left that did not count
+        for old in episode.parent.iterdir():
+            if old.name.lstrip(".").startswith(f"{stem(job)}."):
+                old.unlink()  # what an attempt left that did not count: notebook, journal, lock
         seed = None if self.config.seed is None else self.config.seed + job.epoch - 1
         model = resolve(self.config) if self.config.model.startswith(ANEW) else self.model
         executor, folder = await self.kernels.take()
