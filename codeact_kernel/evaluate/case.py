@@ -1,14 +1,11 @@
-"""The nouns of an evaluation: a case, a job, what came of it, and what a suite is."""
+"""The nouns of an evaluation: a case, a job, and what came of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from codeact_kernel.evaluate.bench import Bench
     from codeact_kernel.types import Usage
 
 
@@ -59,30 +56,3 @@ class Played:
     raised: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
     notes: tuple[str, ...] = ()
-
-
-class Suite(Protocol):
-    """Tasks, how one is played, and how it is scored.
-
-    `protocols` are the ways to play it, the default first; `scores` the names of its scores, the headline first;
-    `turns` how many replies of the model count at most, 0 where there is no limit of the suite's own.
-    """
-
-    name: str
-    protocols: tuple[str, ...]
-    scores: tuple[str, ...]
-    turns: int
-
-    def cases(self, data: Path | None) -> list[Case]:
-        """Return all tasks.
-
-        Raises:
-            ConfigError: `data` is not what the suite reads; the sentence says what is.
-        """
-
-    async def play(self, bench: Bench) -> Played:
-        """Carry out one case and judge it.
-
-        Raises:
-            CodeActError: what is to blame is neither the model's reply nor the suite: the attempt does not count.
-        """

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from codeact_kernel.config import CodeAct
-    from codeact_kernel.evaluate.case import Job, Suite
+    from codeact_kernel.evaluate.case import Job
     from codeact_kernel.evaluate.ledger import Row
+    from codeact_kernel.evaluate.suite import Suite
 
     Done: TypeAlias = tuple[Job, int, Row | None, str]
     """A job, its attempt, its row; or None and why the attempt does not count."""

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from codeact_kernel.agent.stop import Stop
     from codeact_kernel.config import CodeAct
-    from codeact_kernel.evaluate.case import Job, Suite
+    from codeact_kernel.evaluate.case import Job
     from codeact_kernel.evaluate.kernels import Kernels
     from codeact_kernel.evaluate.ledger import Row
+    from codeact_kernel.evaluate.suite import Suite
     from codeact_kernel.models.base import Model
 
 EPISODES = "episodes"

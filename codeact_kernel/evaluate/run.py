@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeact_kernel.config import CodeAct
-    from codeact_kernel.evaluate.case import Suite
+    from codeact_kernel.evaluate.suite import Suite
 
 MOST_ATTEMPTS = 3
 PACKAGES = ("ipykernel", "ipython", "xllamacpp", "transformers", "torch", "ray", "pandas")

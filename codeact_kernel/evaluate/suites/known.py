@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from codeact_kernel.evaluate.suites.apibank import ApiBank
 from codeact_kernel.evaluate.suites.m3tooleval import M3ToolEval
 
 if TYPE_CHECKING:
-    from codeact_kernel.evaluate.case import Suite
+    from codeact_kernel.evaluate.suite import Suite
 
-SUITES: dict[str, Suite] = {suite.name: suite for suite in (M3ToolEval(),)}
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (M3ToolEval(), ApiBank())}
