@@ -60,7 +60,7 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
         raise ConfigError(
             f"{order.suite.name} is played as {' or '.join(order.suite.protocols)}, not {protocol!r}."
         )
-    cases = sample(order.suite.cases(order.data), order.limit, order.kind, order.seed)
+    cases = sample(order.suite.cases(order.data, protocol), order.limit, order.kind, order.seed)
     jobs = [
         Job(order.suite.name, protocol, case, action, epoch)
         for epoch in range(1, order.epochs + 1)

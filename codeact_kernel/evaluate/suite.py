@@ -23,8 +23,8 @@ class Suite(Protocol):
     scores: tuple[str, ...]
     turns: int
 
-    def cases(self, data: Path | None) -> list[Case]:
-        """Return all tasks.
+    def cases(self, data: Path | None, protocol: str = "") -> list[Case]:
+        """Return all tasks of a protocol, the default one for "".
 
         Raises:
             ConfigError: `data` is not what the suite reads; the sentence says what is.

@@ -43,7 +43,7 @@ class ApiBank:
     scores: tuple[str, ...] = ("official", "corrected")
     turns: int = 1
 
-    def cases(self, data: Path | None) -> list[Case]:
+    def cases(self, data: Path | None, protocol: str = "") -> list[Case]:  # noqa: ARG002 - the same for all
         """Return each call of each dialogue, in the order of the files' names; see `suite.Suite`."""
         return [
             Case(one["name"], one["expected"]["api_name"], f"{one['name']}: {one['expected']['api_name']}", one)

@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OPTIONAL = frozenset(
-    ["rouge", "termcolor", "sentence_transformers", "googletrans", "selenium", "bs4", "rank_bm25", "nltk", "requests", "openai", "numpy", "tqdm", "backoff", "google"]
-)
+OPTIONAL = {"rouge", "termcolor", "sentence_transformers", "googletrans", "selenium", "bs4", "rank_bm25", "nltk"}
+OPTIONAL |= {"requests", "openai", "numpy", "tqdm", "backoff", "google"}
 """What their code imports and a call of level 1 does not need, but for the few APIs that go to the network."""
 
 
@@ -90,7 +89,7 @@ def prompts(folder: str) -> dict[str, str]:
 
 
 def describe(folder: str, data: str) -> str:
-    """Return every call of the dialogues as JSON: what the model is sent in each action space, what is expected."""
+    """Return every call of the dialogues as JSON: what the model is sent in each action space, and the truth."""
     manager, asked = enter(folder), prompts(folder)
     extraction = importlib.import_module("api_call_extraction")
     with quiet():
@@ -98,7 +97,7 @@ def describe(folder: str, data: str) -> str:
     found = []
     for path in sorted(Path(data).glob("*.jsonl")):
         history = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        # Their set of names has another order in every process; this is the order in the dialogue.
+        # Their set of names has another order in every process; this is the dialogue's.
         apis = list(dict.fromkeys(item["api_name"] for item in history if item["role"] == "API"))
         told = "\n".join(tools.get_api_description(api) for api in apis)
         for at, item in enumerate(history):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel.evaluate.suites.apibank import ApiBank
 from codeact_kernel.evaluate.suites.m3tooleval import M3ToolEval
+from codeact_kernel.evaluate.suites.quickstart import Quickstart
 
 if TYPE_CHECKING:
     from codeact_kernel.evaluate.suite import Suite
 
-SUITES: dict[str, Suite] = {suite.name: suite for suite in (M3ToolEval(), ApiBank())}
+SUITES: dict[str, Suite] = {suite.name: suite for suite in (M3ToolEval(), ApiBank(), Quickstart())}

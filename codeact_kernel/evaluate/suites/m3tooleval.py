@@ -52,7 +52,7 @@ class M3ToolEval:
     scores: tuple[str, ...] = ("official", "corrected", "first")
     turns: int = TURNS
 
-    def cases(self, data: Path | None) -> list[Case]:
+    def cases(self, data: Path | None, protocol: str = "") -> list[Case]:  # noqa: ARG002 - the same for all
         """Return the tasks in their order; see `case.Suite`."""
         folder = where(data)
         said = sentences(folder / "main.py")
