@@ -183,6 +183,7 @@ class _Job:
             note=note,
             steps=self.kept.step,
             before=self.kept.step,
+            action=chat.action_of(to_notebook(self.kept.episode)),
         )
 
 

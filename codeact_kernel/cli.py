@@ -12,11 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeact_kernel import cli_doctor, cli_exchange, cli_models, cli_replay, cli_sandbox
+from codeact_kernel import cli_doctor, cli_eval, cli_exchange, cli_models, cli_replay, cli_sandbox
 from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.cli_results import EXIT, report, say
-from codeact_kernel.config import APPROVAL_MODES, from_environment
+from codeact_kernel.config import ACTIONS, APPROVAL_MODES, from_environment
 from codeact_kernel.episode.recover import recover
 from codeact_kernel.errors import CodeActError, ConfigError, StoppedError, WeightsError
 from codeact_kernel.oneshot import run
@@ -34,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands |= dict.fromkeys(cli_exchange.COMMANDS, cli_exchange.main)
     commands |= dict.fromkeys(cli_doctor.COMMANDS, cli_doctor.main)
     commands |= dict.fromkeys(cli_sandbox.COMMANDS, cli_sandbox.main)
+    commands |= dict.fromkeys(cli_eval.COMMANDS, cli_eval.main)
     try:
         return commands[args.command](args)
     except (StoppedError, KeyboardInterrupt):
@@ -78,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--mcp", metavar="FILE", type=Path, help="MCP servers whose tools the model may call")
     one.add_argument("--max-steps", metavar="N", help="steps the task may take")
     one.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
+    one.add_argument("--action", choices=ACTIONS, help="what the model writes to act; json, text: one call a step")
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
     one.add_argument("--quiet", "-q", action="store_true", help="show no progress")
     cli_sandbox.add_isolation(one)
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_exchange.add_parsers(commands)
     cli_doctor.add_parsers(commands)
     cli_sandbox.add_parsers(commands)
+    cli_eval.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
     back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
     return parser
@@ -101,6 +104,7 @@ def _run(args: argparse.Namespace) -> int:
         out=args.out,
         max_steps=args.max_steps,
         approve=args.approve,
+        action=args.action,
         config=from_environment(),
         display=not args.quiet,
         asker=asker,

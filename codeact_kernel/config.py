@@ -12,6 +12,7 @@ from codeact_kernel.errors import ConfigError
 from codeact_kernel.types import Sampling
 
 APPROVAL_MODES = ("plan", "ask", "ask-if-risky", "auto")
+ACTIONS = ("code", "json", "text")
 ENVIRONMENT_PREFIX = "CODEACT_"
 
 
@@ -34,6 +35,12 @@ class CodeAct(Configurable):
         default_value="ask-if-risky",
         help="plan: show, never run. ask: ask before each cell. ask-if-risky: ask when a cell deletes, "
         "overwrites, starts processes, uses the network, installs or reads keys. auto: never ask.",
+    ).tag(config=True)
+    action = Enum(
+        ACTIONS,
+        default_value="code",
+        help="What the model writes to act: code, or one call a step as json or text. A conversation keeps the "
+        "one that it began with.",
     ).tag(config=True)
     max_steps = Int(12, min=1, help="Steps a task may take.").tag(config=True)
     max_seconds = Float(0.0, min=0, help="Wall time of a task in seconds; 0 is no limit.").tag(config=True)

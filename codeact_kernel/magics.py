@@ -163,7 +163,9 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
 
     async def _ask(self, args: argparse.Namespace, task: str) -> Answer | None:
         resident = self.resident
-        config = self.settings.updated(model=args.model, max_steps=args.max_steps, approval=args.approve)
+        config = self.settings.updated(
+            model=args.model, max_steps=args.max_steps, approval=args.approve, action=args.action
+        )
         origin, task = Origin(notebook_of(self.here), _cell_id(self.here)), Redactor().text(task)
         saved = None if args.again else self._saved(config, origin, task)
         if saved is not None:

@@ -69,6 +69,7 @@ def run(
     out: Path | str | None = None,
     max_steps: int | None = None,
     approve: str | None = None,
+    action: str | None = None,
     setup: Sequence[str] = (),
     mcp: str | Path | None = None,
     check: Sequence[str] = (),
@@ -89,11 +90,11 @@ def run(
         out: the episode's file; None makes one in `episodes/` of the present folder.
         max_steps: steps the task may take.
         approve: plan, ask, ask-if-risky or auto.
+        action: what the model writes to act: code, json or text.
         setup: cells run before the task, as the user's own.
         mcp: a configuration of MCP servers, whose tools the model may call; see `mcp_tools.connect`.
         check: expressions evaluated in the kernel after the episode.
-        require: an expression that the answer must fulfil, e.g. "answer > 0"; else the model is told and goes on.
-            `answer` is the value that it gave to `final_answer`, or the text of its reply.
+        require: an expression that the answer must fulfil, or the model is told and goes on; see `agent.check`.
         config: settings; the other arguments go before them.
         display: show thought, code and output on stderr while it runs.
         asker: who is asked for approval; None refuses what would have to be asked.
@@ -104,7 +105,9 @@ def run(
         CodeActError: the model or the kernel cannot be had.
     """
     named = model if isinstance(model, str) else None
-    settings = (config or from_environment()).updated(model=named, max_steps=max_steps, approval=approve)
+    settings = (config or from_environment()).updated(
+        model=named, max_steps=max_steps, approval=approve, action=action
+    )
     given = None if model is None or isinstance(model, str) else _given(model, settings)
     folder = Path(cwd) if cwd is not None else Path.cwd()
     if not folder.is_dir():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from IPython.core.error import UsageError
 
-from codeact_kernel.config import APPROVAL_MODES
+from codeact_kernel.config import ACTIONS, APPROVAL_MODES
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -60,6 +60,9 @@ def parser_of() -> _Parser:
     parser.add_argument("--check", metavar="EXPR", help='what must hold of `answer`, e.g. "answer > 0"')
     parser.add_argument("--max-steps", metavar="N", help="steps the task may take")
     parser.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
+    parser.add_argument(
+        "--action", choices=ACTIONS, help="what the model writes to act; json, text: one call a step"
+    )
     parser.add_argument("--protect", metavar="NAMES", help="variables no step may change, e.g. df,model")
     parser.add_argument("--tools", metavar="NAMES", help="functions of yours to call, e.g. lookup,price")
     parser.add_argument("--mcp", metavar="FILE", help="MCP servers whose tools to call, as `tools`")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent import prompt
+from codeact_kernel.agent import formats, prompt
 from codeact_kernel.agent.check import Check
 from codeact_kernel.agent.conversation import Conversation
 from codeact_kernel.agent.loop import Agent
@@ -20,10 +20,10 @@ from codeact_kernel.episode.header import make_header
 from codeact_kernel.episode.places import check_new
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
-from codeact_kernel.models.base import complete, words_of
+from codeact_kernel.models.base import complete
 from codeact_kernel.models.select import ANEW, resolve
 from codeact_kernel.redactor import Redactor
-from codeact_kernel.task_settings import key_of, limits_of, sampling_of
+from codeact_kernel.task_settings import key_of, limits_of, sampling_of, words_for
 from codeact_kernel.types import Message, Step
 
 if TYPE_CHECKING:
@@ -244,26 +244,24 @@ class Session:
             return
         path, note = adopted
         try:
-            system, turns = chat.conversation(read_notebook(path))
+            notebook = read_notebook(path)
+            system, turns = chat.conversation(notebook)
             writer = EpisodeWriter.resume(path, on_trouble=self._warn)
         except EpisodeError as error:
             self._warn(f"This task begins a new conversation, for the saved one cannot be gone on with: {error}")
             return
         steps = [turn for turn in turns if isinstance(turn, Step)]
         view = dict(steps[-1].request.view or {}) if steps else {}
+        last = max((step.index for step in steps), default=0)
         self.conversation = Conversation(
-            system,
-            turns,
-            view,
-            note=note,
-            steps=(last := max((step.index for step in steps), default=0)),
-            before=last,
+            system, turns, view, note=note, steps=last, before=last, action=chat.action_of(notebook)
         )
         self.writer = writer
 
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:
         if self.conversation is None:
-            self.conversation = Conversation(prompt.words(words_of(model)))
+            system = prompt.words(words_for(config.action, model))
+            self.conversation = Conversation(system, action=config.action)
         note, self._note = f"{self.conversation.note}\n{self._note}".strip(), ""
         self.conversation.note = note
         return Agent(
@@ -273,7 +271,7 @@ class Session:
             recorder=_Unopened(),
             view=view,
             limits=limits_of(config, model),
-            sampling=sampling_of(config, model),
+            sampling=sampling_of(config, model, self.conversation.action),
             stop=stop,
             approval=config.approval,
             allowed=self._allowed,
@@ -310,12 +308,14 @@ class Session:
     def _header(
         self, task: str, config: CodeAct, agent: Agent, origin: Origin, snapshot: Snapshot
     ) -> dict[str, Any]:
-        system, words = agent.conversation.system, words_of(agent.model)
-        template = "default" if words == "system" else words
+        system, action = agent.conversation.system, agent.conversation.action
+        words = words_for(action, agent.model)
+        template = "default" if words == formats.named(action).system else words
         return make_header(
             model=agent.model.describe(),
             sampling=agent.sampling,
             system=system,
+            action=action,
             template=f"{template}@sha256:{sha256(prompt.words(words))}",
             policy={
                 "approval": config.approval,

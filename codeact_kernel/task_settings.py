@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.agent import formats
 from codeact_kernel.agent.conversation import Limits
-from codeact_kernel.agent.formats import code as code_format
+from codeact_kernel.models.base import words_of
 from codeact_kernel.models.select import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def limits_of(config: CodeAct, model: Model) -> Limits:
     )
 
 
-def sampling_of(config: CodeAct, model: Model) -> Sampling:
-    """Return how this model's replies are drawn; the embedded ones stop at the end of a code block."""
-    return config.sampling(code_format.STOP if model.backend in EMBEDDED else ())
+def sampling_of(config: CodeAct, model: Model, action: str = "code") -> Sampling:
+    """Return how this model's replies are drawn; the embedded ones stop at the end of an action."""
+    return config.sampling(formats.named(action).stop if model.backend in EMBEDDED else ())
+
+
+def words_for(action: str, model: Model) -> str:
+    """Return the name of the system prompt: the model's own where it has one for code, else the action space's."""
+    own = words_of(model)
+    return own if action == "code" and own != "system" else formats.named(action).system

@@ -29,7 +29,7 @@ class Conversation:
 
     `before` is the last step that ran in an earlier kernel than the one that is here. `note` is a sentence
     that goes before what the next task is told of the kernel; `made` are the variables that the agent's own
-    steps made.
+    steps made; `action` is the action space that the system prompt explains.
     """
 
     system: str
@@ -38,6 +38,7 @@ class Conversation:
     snapshot: Snapshot | None = None
     note: str = ""
     steps: int = 0
+    action: str = "code"
     before: int = 0
     made: set[str] = field(default_factory=set)
     chars_per_token: float = prompt.CHARS_PER_TOKEN

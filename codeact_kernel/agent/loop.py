@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from codeact_kernel.agent import context, observation, prompt, risk
+from codeact_kernel.agent import context, formats, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.check import FINAL
 from codeact_kernel.agent.formats import code as code_format
@@ -144,18 +144,21 @@ class Agent:
         step = await self._draw(talk.steps + 1)
         self._steps += 1
         talk.steps += 1
-        action = code_format.parse(step.completion.text, step.completion.finish)
+        action = self._parse(step)
         step = step.with_(thought=action.thought, code=action.code, repairs=action.repairs)
         if action.code is not None:
             step = step.with_(kind="action")
         self.recorder.completion(self.redaction.step(step))
         step = await (self._read_prose(step, action) if action.code is None else self._act(step, action.code))
-        step = self.redaction.step(step)
+        step = self.redaction.step(formats.named(talk.action).worded(step))
         talk.turns.append(step)
         self.recorder.step(step)
         self.view.finished(step)
         self._judge(step)
         return step
+
+    def _parse(self, step: Step) -> Action:
+        return formats.named(self.conversation.action).parse(step.completion.text, step.completion.finish)
 
     async def _draw(self, index: int) -> Step:
         """Ask for a reply; one that repeats what failed is drawn again, warmer, before it counts.
@@ -164,7 +167,7 @@ class Agent:
         """
         step = await self._ask(index, self._repeats.sampling(self.sampling))
         drafts: list[str] = []
-        while len(drafts) < REDRAWS and self._repeats.repeats(_code_of(step)):
+        while len(drafts) < REDRAWS and self._repeats.repeats(self._parse(step).code):
             drafts.append(step.completion.text)
             self.view.chunk(Chunk(restart=True, notice="the model repeats itself; asking again"))
             step = await self._ask(index, self._repeats.warmer(self.sampling, len(drafts)))
@@ -366,7 +369,3 @@ class Agent:
 
 def _guided(seen: Observation, guide: str) -> Observation:
     return replace(seen, text=f"{seen.text}\n\n{guide}", guide=f"\n\n{guide}")
-
-
-def _code_of(step: Step) -> str | None:
-    return code_format.parse(step.completion.text, step.completion.finish).code

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from codeact_kernel.types import Message
 
 
+def action_of(notebook: dict[str, Any]) -> str:
+    """Return the action space that an episode's replies are written in; "code" where its header does not say."""
+    agent = notebook["metadata"]["codeact"].get("agent")
+    return str(agent.get("format", "code")) if isinstance(agent, dict) else "code"
+
+
 def conversation(notebook: dict[str, Any]) -> tuple[str, list[Turn]]:
     """Return the system prompt and the turns of an episode, exact in all that messages need.
 

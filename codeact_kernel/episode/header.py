@@ -52,6 +52,7 @@ def make_header(
     system: str,
     kernel: dict[str, Any],
     agent: dict[str, Any] | None = None,
+    action: str = "code",
     policy: dict[str, Any] | None = None,
     template: str = "",
     snapshot: Snapshot | None = None,
@@ -68,7 +69,8 @@ def make_header(
         sampling: how replies are drawn.
         system: the system prompt, verbatim; `template` names where it comes from.
         kernel: see `model`.
-        agent: name, version and action format; None for this version and format "code".
+        agent: name, version and action format; None for this version and `action`.
+        action: the action space: code, json or text.
         policy: approval mode and limits.
         template: see `system`.
         snapshot: the namespace before the task: its names, modules (for `packages`) and files are noted.
@@ -87,7 +89,7 @@ def make_header(
         "status": "running",
         "started": started or now(),
         "ended": None,
-        "agent": dict(agent or {"name": "codeact-kernel", "version": __version__, "format": "code"}),
+        "agent": dict(agent or {"name": "codeact-kernel", "version": __version__, "format": action}),
         "model": dict(model),
         "sampling": sampling_to_json(sampling),
         "prompt": {"system": system, "template": template, "tools": []},

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent import prompt
+from codeact_kernel.agent import formats, prompt
 from codeact_kernel.agent.approval import NOBODY
 from codeact_kernel.agent.conversation import Conversation, Limits
 from codeact_kernel.agent.loop import Agent
@@ -67,8 +67,8 @@ async def rehearse(notebook: dict[str, Any], path: Path | str = "This episode") 
         raise EpisodeError(f"{path} begins with a step; its task was deleted, so there is nothing to rehearse.")
     if not any(step.request.digest for step in steps):
         raise EpisodeError(f"{path} does not say what its model was sent; there is nothing to rehearse.")
-    own = prompt.words("system-codeactagent")
-    talk = Conversation(own if system == own else prompt.words("system"))
+    action, own = formats.named(chat.action_of(notebook)), prompt.words("system-codeactagent")
+    talk = Conversation(own if system == own else prompt.words(action.system), action=action.name)
     notes: list[str] = []
     matched, problem, difference = 0, "", ""
     for number, (first, end) in enumerate(_tasks(turns)):

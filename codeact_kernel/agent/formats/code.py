@@ -14,6 +14,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from codeact_kernel.agent.formats.base import CUT, Format
 from codeact_kernel.types import Action
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 STOP = ("\n```\n", "</execute>", "<|im_end|>")
 """A reply ends with its first block: what a small model writes after it is an invented output."""
 
-CUT = {"length", "tool", "cancelled"}
-"""Ways a reply can end before its author ended it: an unclosed block is then never an action."""
 PYTHON = {"python", "py", "python3", "ipython", "ipython3", "{python}", "pycon", "tool_code", "jupyter"}
 OPENING = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n`]*)$")
 EXECUTE = re.compile(r"^[ \t]*<execute>(?P<code>.*?)(?:</execute>|\Z)", re.DOTALL | re.MULTILINE)
@@ -234,3 +233,6 @@ def _is_bare_code(text: str) -> bool:
 
 def _prose(parts: list[tuple[int, str]]) -> str:
     return "\n".join(text for _, text in sorted(parts)).strip()
+
+
+FORMAT = Format("code", "system", parse, STOP)

@@ -1,0 +1,137 @@
+"""An evaluation: which jobs, what is done already, and the results; goes on where it was stopped."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from codeact_kernel._version import __version__
+from codeact_kernel.errors import ConfigError
+from codeact_kernel.evaluate import engine_local, results
+from codeact_kernel.evaluate.case import Job
+from codeact_kernel.evaluate.engine import Setup
+from codeact_kernel.evaluate.ledger import Ledger, Row
+from codeact_kernel.evaluate.play import set_aside
+from codeact_kernel.evaluate.sample import sample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from codeact_kernel.config import CodeAct
+    from codeact_kernel.evaluate.suite import Suite
+
+MOST_ATTEMPTS = 3
+PACKAGES = ("ipykernel", "ipython", "xllamacpp", "transformers", "torch", "ray", "pandas")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for; see `codeact eval --help`."""
+
+    suite: Suite
+    data: Path | None
+    out: Path
+    config: CodeAct
+    actions: tuple[str, ...] = ("code",)
+    protocol: str = ""
+    limit: int | None = None
+    kind: str = "first"
+    seed: int = 0
+    epochs: int = 1
+    engine: str = "local"
+    jobs: int = 1
+
+
+def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
+    """Carry an evaluation out, or go on with it, and return all its rows in the order of its jobs.
+
+    `told` is called with each new row. Results are written to `order.out` as they come.
+
+    Raises:
+        ConfigError: something asked for cannot be; see `Ledger`, `Suite.cases`, `models.select.resolve`.
+        BusyError: another run writes there.
+    """
+    protocol = order.protocol or order.suite.protocols[0]
+    if protocol not in order.suite.protocols:
+        raise ConfigError(
+            f"{order.suite.name} is played as {' or '.join(order.suite.protocols)}, not {protocol!r}."
+        )
+    cases = sample(order.suite.cases(order.data, protocol), order.limit, order.kind, order.seed)
+    jobs = [
+        Job(order.suite.name, protocol, case, action, epoch)
+        for epoch in range(1, order.epochs + 1)
+        for case in cases
+        for action in order.actions
+    ]
+    about = manifest(order, protocol)
+    ledger = Ledger(order.out, about)
+    try:
+        while left := list(_pending(jobs, ledger)):
+            setup = Setup(order.suite, order.config, order.data, order.out, order.jobs)
+            run = ENGINES[order.engine]
+            for job, _attempt, row, reason in run(left, setup, lambda job: ledger.begin(job.id)):
+                if row is None:
+                    ledger.failed(job.id, reason)
+                elif ledger.done(row):
+                    told(row)
+                    results.write(order.out, about, _in_order(jobs, ledger))
+        rows = _in_order(jobs, ledger)
+        results.write(order.out, about, rows, parquet=True)
+    finally:
+        ledger.close()
+    return rows
+
+
+def _pending(jobs: Sequence[Job], ledger: Ledger) -> Iterator[Job]:
+    """Yield what is to be done; a job that was begun too often without a result is set aside with the reason."""
+    for job in jobs:
+        if job.id in ledger.rows:
+            continue
+        attempts = ledger.begun[job.id]
+        if attempts >= MOST_ATTEMPTS:
+            reason = ledger.reasons.get(job.id, "Each attempt ended without a result: its process was killed.")
+            ledger.done(set_aside(job, attempts, f"{attempts} attempts: {reason}"))
+        else:
+            yield job
+
+
+def _in_order(jobs: Sequence[Job], ledger: Ledger) -> list[Row]:
+    return [ledger.rows[job.id] for job in jobs if job.id in ledger.rows]
+
+
+def manifest(order: Order, protocol: str) -> Row:
+    """Return what makes two evaluations the same one, and what they ran on."""
+    config = order.config
+    return {
+        "suite": order.suite.name,
+        "protocol": protocol,
+        "actions": list(order.actions),
+        "model": config.model,
+        "limit": order.limit,
+        "sample": order.kind if order.limit is not None else "all",
+        "sample_seed": order.seed if order.kind == "stratified" else None,
+        "epochs": order.epochs,
+        "sampling": {"temperature": config.temperature, "top_p": config.top_p, "seed": config.seed},
+        "versions": versions(),
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "scores": list(order.suite.scores),
+        "turns": order.suite.turns,
+    }
+
+
+def versions() -> dict[str, Any]:
+    """Return Python's version, ours, and those of the packages that matter and are there."""
+    found = {"codeact-kernel": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+ENGINES = {"local": engine_local.run}

@@ -1,0 +1,1 @@
+"""The suites that `codeact eval` knows: one file each."""
