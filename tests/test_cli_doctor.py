@@ -225,7 +225,7 @@ def test_a_model_that_says_nothing_is_wrong(machine):
 
 def second_turn(machine, spec):
     """Look at a model of this machine; return what is said of its reply and of its second turn."""
-    machine.env |= {"CODEACT_EXTRA_BODY": '{"ignore_eos": true}', "CODEACT_THREADS": "1"}
+    machine.env |= {"CODEACT_EXTRA_BODY": '{"ignore_eos": True}', "CODEACT_THREADS": "1"}
     try:
         _, found = machine.run("-m", spec)
     finally:
