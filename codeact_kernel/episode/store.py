@@ -370,8 +370,8 @@ class EpisodeWriter:
         data = notebook_bytes(metadata_of(self._episode), [cell_bytes(about_cell(self._episode)), *cells])
 
         def save() -> None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # a cell may have removed it
             if not self._lock.held:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire()
             if self._stamp is None and self.path.exists():
                 raise FileExistsError(errno.EEXIST, "another file has its name", str(self.path))
