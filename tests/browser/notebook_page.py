@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("notebook_page.js").read_text("utf-8")
 LOAD = "%load_ext codeact_kernel"
+HOLD = "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.05)\n"
+"""Code that runs until `NotebookPage.go`: no machine is too slow for what a test does meanwhile."""
 NUMBERS = itertools.count(1)
 # The toolbar's buttons carry the name of their item in both applications.
 TOOLBAR = '[data-jp-item-name="{}"]'
@@ -196,6 +198,10 @@ class NotebookPage:
         nbformat.validate(notebook)
         return notebook
 
+    def go(self) -> None:
+        """Let a cell go on that HOLDs."""
+        (self.folder / "go").touch()
+
     def episodes(self) -> list[Path]:
         """Return the episodes beside this notebook."""
         return sorted((self.folder / "episodes").glob("*.ipynb"))
@@ -274,4 +280,4 @@ def console_errors(messages: list[str]) -> list[str]:
     return [message for message in messages if not any(part in message for part in IGNORED)]
 
 
-__all__ = ["LOAD", "NotebookPage", "Run", "console_errors", "mimes", "text_of", "wait_for"]
+__all__ = ["HOLD", "LOAD", "NotebookPage", "Run", "console_errors", "mimes", "text_of", "wait_for"]
