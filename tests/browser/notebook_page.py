@@ -39,6 +39,7 @@ IGNORED = (
     "/api/resolvePath",  # asked for the files of a traceback; the server does not know a gateway's
     "Cannot read properties of null (reading 'observe')",  # JupyterLab's, of cells in a notebook that is hidden
     "Cannot read properties of null (reading 'promise')",  # JupyterLab's, of a toolbar that is closed as it is shown
+    "Canceled future for create_subshell_request",  # JupyterLab's, of comms that open while a notebook is closed
     "ResizeObserver loop",  # Chromium's note that a layout took two frames
 )
 
