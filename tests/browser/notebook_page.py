@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("notebook_page.js").read_text("utf-8")
 LOAD = "%load_ext codeact_kernel"
+HOLD = "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.05)\n"
+"""Code that runs until `NotebookPage.go`: no machine is too slow for what a test does meanwhile."""
 NUMBERS = itertools.count(1)
 # The toolbar's buttons carry the name of their item in both applications.
 TOOLBAR = '[data-jp-item-name="{}"]'
@@ -37,6 +39,7 @@ IGNORED = (
     "/api/resolvePath",  # asked for the files of a traceback; the server does not know a gateway's
     "Cannot read properties of null (reading 'observe')",  # JupyterLab's, of cells in a notebook that is hidden
     "Cannot read properties of null (reading 'promise')",  # JupyterLab's, of a toolbar that is closed as it is shown
+    "Canceled future for create_subshell_request",  # JupyterLab's, of comms that open while a notebook is closed
     "ResizeObserver loop",  # Chromium's note that a layout took two frames
 )
 
@@ -196,6 +199,10 @@ class NotebookPage:
         nbformat.validate(notebook)
         return notebook
 
+    def go(self) -> None:
+        """Let a cell go on that HOLDs."""
+        (self.folder / "go").touch()
+
     def episodes(self) -> list[Path]:
         """Return the episodes beside this notebook."""
         return sorted((self.folder / "episodes").glob("*.ipynb"))
@@ -274,4 +281,4 @@ def console_errors(messages: list[str]) -> list[str]:
     return [message for message in messages if not any(part in message for part in IGNORED)]
 
 
-__all__ = ["LOAD", "NotebookPage", "Run", "console_errors", "mimes", "text_of", "wait_for"]
+__all__ = ["HOLD", "LOAD", "NotebookPage", "Run", "console_errors", "mimes", "text_of", "wait_for"]
