@@ -13,7 +13,7 @@ weights in transformers must write the same replies, which is checked; llama.cpp
 - `smolagents`: `TransformersModel` of smolagents, asked with the same messages
 
 CPU-seconds are those of the process that the model runs in; loading is not counted, each system is warmed up with
-another conversation. One thread each. Needs `pip install -e '.[local,transformers]' smolagents`.
+another conversation. One thread each. Needs `pip install -e '.[demo,local,transformers]' smolagents`.
 """
 
 from __future__ import annotations
@@ -207,11 +207,22 @@ def verdicts(systems: list[System]) -> str:
     return "".join(f"- {line}\n" for line in lines)
 
 
+def plot(systems: list[System], file: Path) -> None:
+    """Draw the CPU-seconds of each turn over the tokens of its prompt."""
+    figure: Any = importlib.import_module("matplotlib.figure").Figure(figsize=(6.4, 4), layout="constrained")
+    axes = figure.subplots()
+    for one in systems:
+        axes.plot([turn.prompt for turn in one.turns], [turn.seconds for turn in one.turns], "o-", label=one.name)
+    axes.set(xlabel="tokens of the prompt", ylabel="CPU-seconds of the turn", ylim=(0, None))
+    axes.legend()
+    figure.savefig(file)
+
+
 def main() -> None:
     """Run the systems one after another and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="smollm2-135m", help="a name of the catalog whose weights are here")
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, help="write the table here, and a picture beside it")
     args = parser.parse_args()
     found = weights.resolve(args.model)
     endless = {"ignore_eos": True}
@@ -232,6 +243,7 @@ def main() -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(text)
+        plot(systems, args.out.with_suffix(".png"))
 
 
 if __name__ == "__main__":
