@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel._version import __version__
 from codeact_kernel.errors import ConfigError
-from codeact_kernel.evaluate import engine_local, results
+from codeact_kernel.evaluate import engine_local, engine_ray, results
 from codeact_kernel.evaluate.case import Job
 from codeact_kernel.evaluate.engine import Setup
 from codeact_kernel.evaluate.ledger import Ledger, Row
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from codeact_kernel.evaluate.suite import Suite
 
 MOST_ATTEMPTS = 3
+MOST_LOST = 5
+"""Attempts of a job that ended with the process that played it: not each of these is the job's fault."""
 PACKAGES = ("ipykernel", "ipython", "xllamacpp", "transformers", "torch", "ray", "pandas")
 
 
@@ -75,7 +77,7 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
             run = ENGINES[order.engine]
             for job, _attempt, row, reason in run(left, setup, lambda job: ledger.begin(job.id)):
                 if row is None:
-                    ledger.failed(job.id, reason)
+                    ledger.failed(job.id, reason, lost=reason == engine_ray.LOST)
                 elif ledger.done(row):
                     told(row)
                     results.write(order.out, about, _in_order(jobs, ledger))
@@ -92,7 +94,7 @@ def _pending(jobs: Sequence[Job], ledger: Ledger) -> Iterator[Job]:
         if job.id in ledger.rows:
             continue
         attempts = ledger.begun[job.id]
-        if attempts >= MOST_ATTEMPTS:
+        if ledger.failures[job.id] >= MOST_ATTEMPTS or attempts >= MOST_LOST:
             reason = ledger.reasons.get(job.id, "Each attempt ended without a result: its process was killed.")
             ledger.done(set_aside(job, attempts, f"{attempts} attempts: {reason}"))
         else:
@@ -134,4 +136,4 @@ def versions() -> dict[str, Any]:
     return found
 
 
-ENGINES = {"local": engine_local.run}
+ENGINES = {"local": engine_local.run, "ray": engine_ray.run}
