@@ -35,6 +35,15 @@ def knows(messages):
     return f"Answer: {ANSWERS[task]}"
 
 
+def adds(messages):
+    """Adds two numbers in code, then says the sum; it cannot carry."""
+    first = next(one["content"] for one in messages if "What is" in one["content"])
+    number = int(first.split("What is ")[1].split()[0])
+    if messages[-1]["content"].startswith("Output"):
+        return f"The sum is {messages[-1]['content'].split()[1]}."
+    return f"```python\nprint({number} + {number if number < 5 else 0})\n```"
+
+
 def guesses(messages):
     """The same wrong answer always."""
     return "Answer: 7"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from codeact_kernel.episode.chat import action_of, check_messages
 from codeact_kernel.errors import BusyError, ConfigError
 from codeact_kernel.evaluate import results
 from codeact_kernel.evaluate.arms import arms_of, pairs_table, scores_table
-from codeact_kernel.evaluate.case import Case
+from codeact_kernel.evaluate.bench import failure_of
+from codeact_kernel.evaluate.case import Case, Played
 from codeact_kernel.evaluate.ledger import LEDGER, Ledger
 from codeact_kernel.evaluate.report import report
 from codeact_kernel.evaluate.run import Order, evaluate
@@ -229,7 +231,7 @@ def test_a_killed_evaluation_goes_on_nothing_twice_nothing_lost_and_its_report_i
     whole = tmp_path / "a" / "out"
     command(whole, "knows", "-j", 2).communicate(timeout=120)
     cut = tmp_path / "b" / "out"
-    for wait in (1.5, 3.0, 4.5):
+    for wait in (2.0, 4.5):
         run = command(cut, "knows", "-j", 2)
         time.sleep(wait)
         os.killpg(run.pid, signal.SIGKILL)
@@ -241,6 +243,20 @@ def test_a_killed_evaluation_goes_on_nothing_twice_nothing_lost_and_its_report_i
     for folder in (whole, cut):
         report([folder], folder.parent / "report.ipynb", html=False, times=False)
     assert (whole.parent / "report.ipynb").read_bytes() == (cut.parent / "report.ipynb").read_bytes()
+
+
+def test_the_suite_of_the_documents_can_be_played(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text()
+    space = {"Case": Case, "Played": Played, "failure_of": failure_of}
+    exec(re.search(r"```python\n(class Sums.*?)```", text, re.DOTALL).group(1), space)
+    rows = evaluate(
+        order(tmp_path, "adds", suite=space["Sums"](), data=None, limit=3, kind="every"), lambda _: None
+    )
+    assert [(row["case"], row["scores"]["solved"]) for row in rows] == [
+        ("add/0", 1.0),
+        ("add/4", 1.0),
+        ("add/8", 0.0),
+    ]
 
 
 def test_what_cannot_be_asked_for_is_refused_in_one_sentence(tmp_path):
