@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 
@@ -60,6 +61,12 @@ def deadly(messages):
     if "harbour master" in " ".join(one["content"] for one in messages):
         os._exit(9)
     return knows(messages)
+
+
+async def slowly(messages):
+    """Takes its time."""
+    await asyncio.sleep(60)
+    return guesses(messages)
 
 
 def broken(messages):

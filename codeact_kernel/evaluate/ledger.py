@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections import Counter
 from typing import IO, TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class Ledger:
         if lock is None:
             raise BusyError(f"Another evaluation writes to {folder}; wait for it, or give another --out.")
         self._lock: IO[bytes] = lock
+        self._guard = threading.Lock()
         self.rows: dict[str, Row] = {}
         self.begun: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
@@ -76,9 +78,11 @@ class Ledger:
         self._lock.close()
 
     def _append(self, event: Row) -> None:
-        self._file.write(json.dumps(event, ensure_ascii=True).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = json.dumps(event, ensure_ascii=True).encode() + b"\n"
+        with self._guard:  # jobs begin on the agent's thread and are done on ours
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _read(self) -> None:
         data = self._path.read_bytes() if self._path.is_file() else b""

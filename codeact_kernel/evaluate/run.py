@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeact_kernel.config import CodeAct
+    from codeact_kernel.evaluate.case import Case
     from codeact_kernel.evaluate.suite import Suite
 
 MOST_ATTEMPTS = 3
@@ -40,6 +41,7 @@ class Order:
     config: CodeAct
     actions: tuple[str, ...] = ("code",)
     protocol: str = ""
+    groups: tuple[str, ...] = ()
     limit: int | None = None
     kind: str = "first"
     seed: int = 0
@@ -62,7 +64,7 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
         raise ConfigError(
             f"{order.suite.name} is played as {' or '.join(order.suite.protocols)}, not {protocol!r}."
         )
-    cases = sample(order.suite.cases(order.data, protocol), order.limit, order.kind, order.seed)
+    cases = sample(_chosen(order, protocol), order.limit, order.kind, order.seed)
     jobs = [
         Job(order.suite.name, protocol, case, action, epoch)
         for epoch in range(1, order.epochs + 1)
@@ -86,6 +88,16 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
     finally:
         ledger.close()
     return rows
+
+
+def _chosen(order: Order, protocol: str) -> list[Case]:
+    """Return the cases of the groups that are asked for, all where none is named."""
+    cases = order.suite.cases(order.data, protocol)
+    known = dict.fromkeys(case.group for case in cases)
+    for group in order.groups:
+        if group not in known:
+            raise ConfigError(f"{order.suite.name} has no group {group!r}; there are {', '.join(known)}.")
+    return [case for case in cases if not order.groups or case.group in order.groups]
 
 
 def _pending(jobs: Sequence[Job], ledger: Ledger) -> Iterator[Job]:
@@ -113,6 +125,7 @@ def manifest(order: Order, protocol: str) -> Row:
         "protocol": protocol,
         "actions": list(order.actions),
         "model": config.model,
+        "groups": list(order.groups),
         "limit": order.limit,
         "sample": order.kind if order.limit is not None else "all",
         "sample_seed": order.seed if order.kind == "stratified" else None,
