@@ -30,7 +30,7 @@ def add_parsers(subparsers: Any) -> None:
         help="play a suite of tasks and score it, in code, JSON or text",
         description="Play a suite of tasks, each in a kernel of its own, and score it. The same command goes on "
         "with an evaluation that was stopped.",
-        epilog="Exit codes: 0 ran to its end, 1 stopped before, 2 usage or configuration.",
+        epilog="Exit codes: 0 ran to its end, 1 failed, 2 usage or configuration, 130 interrupted.",
     )
     parser.add_argument("suite", choices=sorted(SUITES), metavar="SUITE", help=", ".join(sorted(SUITES)))
     parser.add_argument(
@@ -41,6 +41,7 @@ def add_parsers(subparsers: Any) -> None:
     parser.add_argument(
         "--protocol", default="", metavar="P", help="how to play it; the suite says which there are"
     )
+    parser.add_argument("--group", default="", metavar="A,B", help="tasks of these groups only, e.g. web_browsing")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N tasks")
     parser.add_argument("--sample", choices=KINDS, default="first", help="which N")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of a stratified sample, and of replies")
@@ -91,6 +92,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         config=config,
         actions=actions,
         protocol=protocol,
+        groups=tuple(name.strip() for name in args.group.split(",") if name.strip()),
         limit=args.limit,
         kind=args.sample,
         seed=args.seed,

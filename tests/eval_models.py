@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 
@@ -35,6 +36,15 @@ def knows(messages):
     return f"Answer: {ANSWERS[task]}"
 
 
+def adds(messages):
+    """Adds two numbers in code, then says the sum; it cannot carry."""
+    first = next(one["content"] for one in messages if "What is" in one["content"])
+    number = int(first.split("What is ")[1].split()[0])
+    if messages[-1]["content"].startswith("Output"):
+        return f"The sum is {messages[-1]['content'].split()[1]}."
+    return f"```python\nprint({number} + {number if number < 5 else 0})\n```"
+
+
 def guesses(messages):
     """The same wrong answer always."""
     return "Answer: 7"
@@ -51,6 +61,12 @@ def deadly(messages):
     if "harbour master" in " ".join(one["content"] for one in messages):
         os._exit(9)
     return knows(messages)
+
+
+async def slowly(messages):
+    """Takes its time."""
+    await asyncio.sleep(60)
+    return guesses(messages)
 
 
 def broken(messages):

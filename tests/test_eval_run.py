@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,8 +23,9 @@ from codeact_kernel.episode.chat import action_of, check_messages
 from codeact_kernel.errors import BusyError, ConfigError
 from codeact_kernel.evaluate import results
 from codeact_kernel.evaluate.arms import arms_of, pairs_table, scores_table
-from codeact_kernel.evaluate.case import Case
-from codeact_kernel.evaluate.ledger import LEDGER, Ledger
+from codeact_kernel.evaluate.bench import failure_of
+from codeact_kernel.evaluate.case import Case, Played
+from codeact_kernel.evaluate.ledger import LEDGER, MANIFEST, Ledger
 from codeact_kernel.evaluate.report import report
 from codeact_kernel.evaluate.run import Order, evaluate
 from codeact_kernel.evaluate.sample import sample
@@ -185,7 +187,8 @@ def test_pairs_are_compared_only_where_one_thing_differs(three):
 
 
 def test_a_job_that_cannot_be_done_is_set_aside_with_its_reason(tmp_path):
-    rows = evaluate(order(tmp_path, "broken", limit=1), pytest.fail)
+    rows = evaluate(order(tmp_path, "broken", groups=("pages",), limit=1), pytest.fail)
+    assert [row["case"] for row in rows] == ["pages/master"]
     assert "3 attempts" in rows[0]["set_aside"]
     assert "no such endpoint" in rows[0]["set_aside"]
     assert rows[0]["scores"] == {}
@@ -211,17 +214,21 @@ def command(out, model, *more):
 
 
 def test_a_poison_task_that_kills_the_evaluation_is_set_aside_and_the_rest_is_done(tmp_path):
-    for _ in range(4):
-        run = command(tmp_path, "deadly")
-        said, _ = run.communicate(timeout=120)
-        if run.returncode == 0:
-            break
-    assert run.returncode == 0
+    assert command(tmp_path, "deadly").wait(timeout=120) == 9
+    ledger = Ledger(tmp_path, json.loads((tmp_path / MANIFEST).read_bytes()))
+    assert ledger.begun["pages/master@code#1"] == 1
+    while ledger.begin("pages/master@code#1") < 4:
+        pass  # as more runs would that it kills
+    ledger.close()
+    assert command(tmp_path, "deadly").wait(timeout=120) == 9
+    last = command(tmp_path, "deadly")
+    said, _ = last.communicate(timeout=120)
+    assert last.returncode == 0
     _, rows = results.read(tmp_path)
     assert [row["case"] for row in rows] == TASKS
     assert "killed" in rows[3]["set_aside"]
     assert "set aside: pages/master@code#1" in said
-    assert [row["attempt"] for row in rows] == [1, 1, 1, 3]
+    assert [row["attempt"] for row in rows] == [1, 1, 1, 5]
 
 
 def test_a_killed_evaluation_goes_on_nothing_twice_nothing_lost_and_its_report_is_the_same(tmp_path):
@@ -229,7 +236,7 @@ def test_a_killed_evaluation_goes_on_nothing_twice_nothing_lost_and_its_report_i
     whole = tmp_path / "a" / "out"
     command(whole, "knows", "-j", 2).communicate(timeout=120)
     cut = tmp_path / "b" / "out"
-    for wait in (1.5, 3.0, 4.5):
+    for wait in (2.0, 4.5):
         run = command(cut, "knows", "-j", 2)
         time.sleep(wait)
         os.killpg(run.pid, signal.SIGKILL)
@@ -243,9 +250,40 @@ def test_a_killed_evaluation_goes_on_nothing_twice_nothing_lost_and_its_report_i
     assert (whole.parent / "report.ipynb").read_bytes() == (cut.parent / "report.ipynb").read_bytes()
 
 
+def test_ctrl_c_ends_the_command_at_once_and_keeps_what_is_done(tmp_path):
+    run = command(tmp_path, "slowly")
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (tmp_path / LEDGER).is_file():
+        time.sleep(0.1)
+    time.sleep(3)
+    began = time.monotonic()
+    os.kill(run.pid, signal.SIGINT)
+    said = run.communicate(timeout=60)[1]
+    assert (run.returncode, time.monotonic() - began < 20) == (130, True), said
+    events = [json.loads(line)["event"] for line in (tmp_path / LEDGER).read_bytes().splitlines()]
+    assert "done" not in events
+    assert "failed" not in events
+
+
+def test_the_suite_of_the_documents_can_be_played(tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "evaluation.md").read_text()
+    space = {"Case": Case, "Played": Played, "failure_of": failure_of}
+    exec(re.search(r"```python\n(class Sums.*?)```", text, re.DOTALL).group(1), space)
+    rows = evaluate(
+        order(tmp_path, "adds", suite=space["Sums"](), data=None, limit=3, kind="every"), lambda _: None
+    )
+    assert [(row["case"], row["scores"]["solved"]) for row in rows] == [
+        ("add/0", 1.0),
+        ("add/4", 1.0),
+        ("add/8", 0.0),
+    ]
+
+
 def test_what_cannot_be_asked_for_is_refused_in_one_sentence(tmp_path):
     with pytest.raises(ConfigError, match="native or paper, not 'other'"):
         evaluate(order(tmp_path, protocol="other"), pytest.fail)
+    with pytest.raises(ConfigError, match="no group 'shop'; there are harbour, pages"):
+        evaluate(order(tmp_path, groups=("shop",)), pytest.fail)
     with pytest.raises(ConfigError, match="no results"):
         report([tmp_path], tmp_path / "r.ipynb")
     run = command(tmp_path, "knows", "--action", "code,sql")

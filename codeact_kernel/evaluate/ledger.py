@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections import Counter
 from typing import IO, TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ Row = dict[str, Any]
 class Ledger:
     """The ledger of one output folder, held by one run at a time.
 
-    `rows` are the results by job id; `begun` counts the attempts of each job.
+    `rows` are the results by job id; `begun` counts the attempts of each job, `failures` those with a known cause.
 
     Raises:
         ConfigError: the folder holds another evaluation; the sentence says in what it differs.
@@ -37,8 +38,10 @@ class Ledger:
         if lock is None:
             raise BusyError(f"Another evaluation writes to {folder}; wait for it, or give another --out.")
         self._lock: IO[bytes] = lock
+        self._guard = threading.Lock()
         self.rows: dict[str, Row] = {}
         self.begun: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
         try:
             _agree(folder / MANIFEST, manifest)
@@ -55,10 +58,11 @@ class Ledger:
         self._append({"event": "begun", "job": job, "attempt": self.begun[job]})
         return self.begun[job]
 
-    def failed(self, job: str, reason: str) -> None:
-        """Note why an attempt does not count."""
+    def failed(self, job: str, reason: str, *, lost: bool = False) -> None:
+        """Note why an attempt does not count; `lost`: its process ended, perhaps not by its fault."""
         self.reasons[job] = reason
-        self._append({"event": "failed", "job": job, "reason": reason})
+        self.failures[job] += not lost
+        self._append({"event": "failed", "job": job, "reason": reason, "lost": lost})
 
     def done(self, row: Row) -> bool:
         """Keep a result; return False if that job has one already."""
@@ -74,9 +78,11 @@ class Ledger:
         self._lock.close()
 
     def _append(self, event: Row) -> None:
-        self._file.write(json.dumps(event, ensure_ascii=True).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        line = json.dumps(event, ensure_ascii=True).encode() + b"\n"
+        with self._guard:  # jobs begin on the agent's thread and are done on ours
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
 
     def _read(self) -> None:
         data = self._path.read_bytes() if self._path.is_file() else b""
@@ -93,6 +99,7 @@ class Ledger:
                 self.begun[event["job"]] += 1
             elif event["event"] == "failed":
                 self.reasons[event["job"]] = event["reason"]
+                self.failures[event["job"]] += not event.get("lost", False)
             else:
                 self.rows.setdefault(event["job"], event["row"])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel._version import __version__
 from codeact_kernel.errors import ConfigError
-from codeact_kernel.evaluate import engine_local, results
+from codeact_kernel.evaluate import engine_local, engine_ray, results
 from codeact_kernel.evaluate.case import Job
 from codeact_kernel.evaluate.engine import Setup
 from codeact_kernel.evaluate.ledger import Ledger, Row
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeact_kernel.config import CodeAct
+    from codeact_kernel.evaluate.case import Case
     from codeact_kernel.evaluate.suite import Suite
 
 MOST_ATTEMPTS = 3
+MOST_LOST = 5
+"""Attempts of a job that ended with the process that played it: not each of these is the job's fault."""
 PACKAGES = ("ipykernel", "ipython", "xllamacpp", "transformers", "torch", "ray", "pandas")
 
 
@@ -38,6 +41,7 @@ class Order:
     config: CodeAct
     actions: tuple[str, ...] = ("code",)
     protocol: str = ""
+    groups: tuple[str, ...] = ()
     limit: int | None = None
     kind: str = "first"
     seed: int = 0
@@ -60,7 +64,7 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
         raise ConfigError(
             f"{order.suite.name} is played as {' or '.join(order.suite.protocols)}, not {protocol!r}."
         )
-    cases = sample(order.suite.cases(order.data, protocol), order.limit, order.kind, order.seed)
+    cases = sample(_chosen(order, protocol), order.limit, order.kind, order.seed)
     jobs = [
         Job(order.suite.name, protocol, case, action, epoch)
         for epoch in range(1, order.epochs + 1)
@@ -75,7 +79,7 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
             run = ENGINES[order.engine]
             for job, _attempt, row, reason in run(left, setup, lambda job: ledger.begin(job.id)):
                 if row is None:
-                    ledger.failed(job.id, reason)
+                    ledger.failed(job.id, reason, lost=reason == engine_ray.LOST)
                 elif ledger.done(row):
                     told(row)
                     results.write(order.out, about, _in_order(jobs, ledger))
@@ -86,13 +90,23 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
     return rows
 
 
+def _chosen(order: Order, protocol: str) -> list[Case]:
+    """Return the cases of the groups that are asked for, all where none is named."""
+    cases = order.suite.cases(order.data, protocol)
+    known = dict.fromkeys(case.group for case in cases)
+    for group in order.groups:
+        if group not in known:
+            raise ConfigError(f"{order.suite.name} has no group {group!r}; there are {', '.join(known)}.")
+    return [case for case in cases if not order.groups or case.group in order.groups]
+
+
 def _pending(jobs: Sequence[Job], ledger: Ledger) -> Iterator[Job]:
     """Yield what is to be done; a job that was begun too often without a result is set aside with the reason."""
     for job in jobs:
         if job.id in ledger.rows:
             continue
         attempts = ledger.begun[job.id]
-        if attempts >= MOST_ATTEMPTS:
+        if ledger.failures[job.id] >= MOST_ATTEMPTS or attempts >= MOST_LOST:
             reason = ledger.reasons.get(job.id, "Each attempt ended without a result: its process was killed.")
             ledger.done(set_aside(job, attempts, f"{attempts} attempts: {reason}"))
         else:
@@ -111,6 +125,7 @@ def manifest(order: Order, protocol: str) -> Row:
         "protocol": protocol,
         "actions": list(order.actions),
         "model": config.model,
+        "groups": list(order.groups),
         "limit": order.limit,
         "sample": order.kind if order.limit is not None else "all",
         "sample_seed": order.seed if order.kind == "stratified" else None,
@@ -134,4 +149,4 @@ def versions() -> dict[str, Any]:
     return found
 
 
-ENGINES = {"local": engine_local.run}
+ENGINES = {"local": engine_local.run, "ray": engine_ray.run}

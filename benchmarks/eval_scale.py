@@ -1,0 +1,142 @@
+"""Many scripted episodes through `codeact eval`: are all done, none twice, is memory flat, what does it cost?
+
+    python -m benchmarks.eval_scale --engine ray --episodes 1000 --kill 0.2
+    python -m benchmarks.eval_scale --engine local --episodes 40 --jobs 1
+
+Each episode has a kernel of its own, one cell and one answer (the small M3ToolEval of the tests, a function as the
+model). `--kill 0.2` kills a Ray worker while it plays, once for every five episodes. What the harness costs is said
+for the local engine: CPU seconds an episode against those of a bare kernel that is started, prepared, runs the same
+cells and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import math
+import random
+import resource
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from codeact_kernel.config import CodeAct
+from codeact_kernel.evaluate.ledger import LEDGER
+from codeact_kernel.evaluate.run import Order, evaluate
+from codeact_kernel.evaluate.suites import m3tooleval
+from codeact_kernel.execute.fresh import FreshExecutor
+
+TESTS = Path(__file__).parents[1] / "tests"
+DATA = TESTS / "m3tooleval_small"
+BARE = 10
+psutil: Any = importlib.import_module("psutil")  # has no types
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="python -m benchmarks.eval_scale")
+    words.add_argument("--engine", choices=("local", "ray"), default="local")
+    words.add_argument("--episodes", type=int, default=40)
+    words.add_argument("--jobs", type=int, default=2)
+    words.add_argument(
+        "--kill", type=float, default=0.0, help="share of the episodes during which a worker is killed"
+    )
+    asked = words.parse_args()
+    sys.path.insert(0, str(TESTS))
+    out = Path(tempfile.mkdtemp(prefix="eval-scale-"))
+    order = Order(
+        suite=m3tooleval.M3ToolEval(),
+        data=DATA,
+        out=out,
+        config=CodeAct(model="callable:eval_models:knows"),
+        epochs=math.ceil(asked.episodes / 4),
+        engine=asked.engine,
+        jobs=asked.jobs,
+    )
+    killed: list[int] = []
+    memory: list[int] = []
+    threading.Thread(target=watch, args=(int(asked.episodes * asked.kill), killed, memory), daemon=True).start()
+    began, cpu = time.monotonic(), seconds()
+    rows = evaluate(order, lambda _: None)
+    wall, cpu = time.monotonic() - began, seconds() - cpu
+    time.sleep(10)
+    events = [json.loads(line) for line in (out / LEDGER).read_bytes().splitlines()]
+    done = Counter(event["job"] for event in events if event["event"] == "done")
+    half = len(memory) // 2
+    print(f"episodes {len(rows)}, solved {sum(row['scores'].get('official', 0) for row in rows):g}", end=", ")
+    print(
+        f"set aside {sum(bool(row['set_aside']) for row in rows)}, results twice {sum(done.values()) - len(done)}"
+    )
+    print(f"workers killed {len(killed)}, kernels left after 10 s {len(processes('ipykernel'))}")
+    print(f"wall {wall:.0f} s, {wall * asked.jobs / len(rows):.2f} worker-seconds an episode")
+    if memory:
+        print(f"driver's memory, mean of its halves: {mean(memory[:half]):.0f} and {mean(memory[half:]):.0f} MB")
+    if asked.engine == "local":
+        bare = bare_kernel()
+        each = cpu / len(rows)
+        print(f"CPU an episode {each:.2f} s, a bare kernel {bare:.2f} s: {each / bare - 1:+.0%}")
+    shutil.rmtree(out)
+    return 0
+
+
+def watch(kills: int, killed: list[int], memory: list[int]) -> None:
+    """Sample the driver's memory, and kill workers one after another."""
+    own = psutil.Process()
+    chance = random.Random(0)
+    while True:
+        memory.append(own.memory_info().rss // 2**20)
+        players = processes("RemotePlayer.play")
+        if len(killed) < kills and players and chance.random() < 0.25:
+            victim = chance.choice(players)
+            killed.append(victim.pid)
+            victim.kill()
+        time.sleep(0.5)
+
+
+def processes(what: str) -> list[Any]:
+    """Return our descendants whose command line holds a word."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        try:
+            if one.status() != psutil.STATUS_ZOMBIE and what in " ".join(one.cmdline()):
+                found.append(one)
+        except psutil.Error:
+            continue
+    return found
+
+
+def seconds() -> float:
+    """Return the CPU seconds of this process and of its children that ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def bare_kernel() -> float:
+    """Return the CPU seconds of a kernel that runs the cells of an episode and nothing else."""
+    opening = m3tooleval.opening("tools", DATA, "harbour/cheapest")
+
+    async def play() -> None:
+        for _ in range(BARE):
+            executor = FreshExecutor()
+            await executor.start()
+            for cell in (opening, "print(with_tax(7735.0, 25))"):
+                await executor.run(cell)
+            await executor.close()
+
+    before = seconds()
+    asyncio.run(play())
+    return (seconds() - before) / BARE
+
+
+def mean(values: list[int]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
