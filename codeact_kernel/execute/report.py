@@ -36,6 +36,11 @@ def error_of(report: Mapping[str, Any]) -> ErrorReport | None:
     )
 
 
+def left_of(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return sentences on what the cell left running."""
+    return tuple(map(str, report.get("left") or ()))
+
+
 def result_of(report: Mapping[str, Any]) -> str | None:
     """Return the summary of the cell's last expression, None where there was none."""
     result = report.get("result")
