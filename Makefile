@@ -52,7 +52,7 @@ TRUST_TESTS := tests/faults tests/attacks tests/test_secrets.py tests/test_isola
 	tests/test_no_network.py tests/test_crash.py
 
 trust: $(BIN)/.test
-	$(BIN)/python -m pytest --quiet $(TRUST_TESTS) --table docs/reliability.md
+	$(BIN)/python -m pytest --quiet --long $(TRUST_TESTS) --table docs/reliability.md
 	rm -f benchmarks/results/trust.md
 	for what in kill fuzz stop soak; do \
 		$(BIN)/python -m benchmarks.trust $$what --times 100 --episodes 8 --steps 1000 --inputs 100000 \

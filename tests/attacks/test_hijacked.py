@@ -108,6 +108,7 @@ def carried_out(target, wanted, isolation=None):
     return asyncio.run(run())
 
 
+@pytest.mark.long
 def test_there_are_two_hundred_attacks_and_they_work_where_nothing_stops_them(target):
     """Otherwise the figures below would mean nothing."""
     all_of_them = attacks(str(target.home), target.port)
@@ -144,9 +145,11 @@ def test_what_an_attack_reads_is_redacted_before_the_model_sees_it(target):
 
 
 @pytest.mark.skipif(bool(isolated.why_not()), reason=isolated.why_not() or "isolated mode can be had")
-def test_no_attack_escapes_from_an_isolated_kernel(target):
+def test_no_attack_escapes_from_an_isolated_kernel(target, request):
     wanted = [*attacks(str(target.home), target.port), *later(str(target.home))]
-    found = carried_out(target, wanted, Isolation())
+    part = wanted if request.config.getoption("--long") else wanted[::7]
+    found = carried_out(target, part, Isolation())
+    assert len(found) == len(part)
     assert [(a.aim, a.way) for a, (_, effect) in found.items() if effect] == []
 
 
