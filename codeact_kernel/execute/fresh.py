@@ -16,7 +16,7 @@ from codeact_kernel.execute import interrupt, isolated_outputs
 from codeact_kernel.execute.boot import LOOK, SETTLE, preparation
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, safe_json
 from codeact_kernel.execute.process import KernelDeadError, KernelProcess
-from codeact_kernel.execute.report import error_of, final_of, result_of, snapshot_of
+from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ class FreshExecutor:
             final=final_of(report),
             snapshot=snapshot_of(report) if report else None,
             stdin=tuple(cell.stdin),
+            notes=left_of(report),
         )
 
     async def _carry_out(self, cell: _Cell, code: str, timeout: float | None) -> tuple[str, dict[str, Any]]:

@@ -42,6 +42,11 @@ def final_of(report: Mapping[str, Any]) -> str | None:
     return None if final is None else str(final)
 
 
+def left_of(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return sentences on what the cell left running."""
+    return tuple(map(str, report.get("left") or ()))
+
+
 def result_of(report: Mapping[str, Any]) -> str | None:
     """Return the summary of the cell's last expression, None where there was none."""
     result = report.get("result")

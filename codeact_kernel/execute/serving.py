@@ -31,7 +31,7 @@ from codeact_kernel.execute.around import (
 )
 from codeact_kernel.execute.capture import OutputReducer
 from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
-from codeact_kernel.execute.report import error_of, final_of, result_of, snapshot_of
+from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class ServingExecutor:
             final=final_of(report),
             snapshot=snapshot_of(report) if report else None,
             stdin=tuple(stdin),
-            notes=notes,
+            notes=(*notes, *left_of(report)),
         )
 
     async def _run_code(self, code: str) -> Any:

@@ -5,6 +5,17 @@ from __future__ import annotations
 import pytest
 from kernel_client import block
 
+LONG = ("200 MB", "one line of 50", "5,000", "updated 2,000", "50 MB", "deep recursion", "of 10 MB", "ten million")
+
+
+def marked(cases):
+    """Return the names of cases, those that take seconds of computing marked."""
+    return [
+        pytest.param(name, marks=pytest.mark.long if any(words in name for words in LONG) else (), id=name)
+        for name in cases
+    ]
+
+
 HANGS = {
     "endless loop": "while True: pass",
     "endless loop that computes": "n = 0\nwhile True:\n    n = hash(str(n))",
@@ -52,7 +63,7 @@ FLOODS = {
 }
 
 
-@pytest.mark.parametrize("name", FLOODS)
+@pytest.mark.parametrize("name", marked(FLOODS))
 def test_flood(bench, name):
     with bench.survives(status={"done"}, steps=3):
         bench.ask(block(FLOODS[name]), block("print('and on')"), "Done, and on.", "Done.", timeout=60)

@@ -62,8 +62,19 @@ def faults(wire):
     }
 
 
-@pytest.mark.parametrize("wire", WIRES)
-@pytest.mark.parametrize("name", faults("openai"))
+SLOW = ("slow first byte", "nothing after the head", "keep-alive for ever", "a pause in the middle")
+
+
+@pytest.mark.parametrize(
+    ("name", "wire"),
+    [
+        pytest.param(
+            name, wire, id=f"{name}-{wire}", marks=pytest.mark.long if name in SLOW and wire != "openai" else ()
+        )
+        for name in faults("openai")
+        for wire in WIRES
+    ],
+)
 def test_endpoint(bench, wire, name):
     replies, status, cause = faults(wire)[name]
     with bench.survives(status={status}, causes=cause), FaultServer(replies) as server:
@@ -102,7 +113,10 @@ GOES_ON = {
 }
 
 
-@pytest.mark.parametrize("name", GOES_ON)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, id=name, marks=pytest.mark.long if "thousand" in name else ()) for name in GOES_ON],
+)
 def test_reply(bench, name):
     with bench.survives(status={"done", "failed"}):
         bench.ask(GOES_ON[name], block("print('and on')"), "Done, and on.", "Done.", "Done.")
