@@ -232,6 +232,21 @@ def test_a_front_end_that_closes_its_comm_is_heard_too(kernel):
     assert value(kernel, "_ok") is True
 
 
+def test_a_front_end_that_deletes_its_subshell_behind_its_comm_is_heard_and_leaves_no_traceback(kernel):
+    for _ in range(5):
+        given = kernel.subshell()
+        comm = opened(kernel, given)
+        kernel.run(f"_closed = threading.Event(); _comms[{comm!r}].on_close(lambda m: _closed.set())")
+        cell = kernel.start("_ok = _closed.wait(2)")
+        kernel._shell("comm_close", {"comm_id": comm, "data": {}}, given)
+        kernel.control("delete_subshell_request", {"subshell_id": given})
+        kernel.finish(cell)
+        assert value(kernel, "_ok") is True
+    kernel.run("import gc; gc.collect()")
+    texts = [m["content"]["text"] for _, m in kernel.seen if m["msg_type"] == "stream"]
+    assert not [text for text in texts if "UnknownSubshellError" in text]
+
+
 def test_it_can_be_made_from_any_thread_while_the_main_shell_is_busy(kernel):
     kernel.run("""
 subshell.forget_subshell()

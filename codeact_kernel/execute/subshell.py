@@ -24,6 +24,9 @@ LAST_MAJOR = 7
 COMMS = logging.getLogger("Comm")
 """Where the package `comm` says that there is no such comm."""
 
+TASKS = logging.getLogger("asyncio")
+"""Where ipykernel's tasks are heard of that failed."""
+
 logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _own: _Own | None = None
@@ -44,6 +47,7 @@ class _Own:
         self._events = kernel.shell.events
         self._events.register("pre_execute", self.note)
         COMMS.addFilter(self._matters)
+        TASKS.addFilter(_not_of_a_subshell_that_went)
         self.note()
         self._channel.io_loop.add_callback(self._make)
 
@@ -65,6 +69,7 @@ class _Own:
         with suppress(ValueError):
             self._events.unregister("pre_execute", self.note)
         COMMS.removeFilter(self._matters)
+        TASKS.removeFilter(_not_of_a_subshell_that_went)
         self._channel.io_loop.add_callback(self._drop)
 
     def _drop(self) -> None:
@@ -160,14 +165,17 @@ def route(comm: Any) -> None:
     figures which a cell is still drawing, and show them nowhere (ipykernel #1564).
 
     A comm that the front end opened stays on the front end's own subshell if it has one: what follows `comm_open`
-    at once is there already, and must not be overtaken.
+    at once is there already, and must not be overtaken. Only `comm_close`, which alone has no data, comes to ours:
+    a front end that goes deletes its subshell right behind it, and what is still in there is lost.
     """
 
-    def pick(_data: Any, default: str | None) -> str | None:
+    def pick(data: Any, default: str | None) -> str | None:
         own = _own
         if own is None or own.pid != os.getpid():
             return default
         ident = own.ident()
+        if not data and ident is not None:
+            return ident
         if default is not None and own.knows(default) and not (comm.primary and ident):
             return default
         return ident
@@ -184,6 +192,12 @@ def route(comm: Any) -> None:
         comm._reply_subshell_for = pick  # noqa: SLF001 - the hook of ipykernel 7.4
     if hasattr(comm, "_msg_callback"):
         comm.handle_msg = handle
+
+
+def _not_of_a_subshell_that_went(record: logging.LogRecord) -> bool:
+    """Drop what ipykernel says of a message whose subshell was deleted meanwhile: its page was reloaded."""
+    error = record.exc_info[0] if record.exc_info else None
+    return error is None or error.__name__ != "UnknownSubshellError"
 
 
 def _has_subshells(kernel: Any) -> bool:

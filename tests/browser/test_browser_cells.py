@@ -13,6 +13,14 @@ from playwright.sync_api import expect
 BROKEN = "rows = [{'n': 1}, {'m': 2}]\nprint(sum(row['n'] for row in rows))"
 MENDED = "rows = [{'n': 1}, {'m': 2}]\nprint(sum(row.get('n', 0) for row in rows))"
 COUNTING = f"print(0, 1, flush=True)\n{HOLD}print(2, 3)"
+# A kernel that takes its time to tell a page what its cells were: the task goes on before the page knows.
+SLOW = """
+import gc, time
+from codeact_kernel.panel_requests import Requests
+(handlers,) = [one._handlers for one in gc.get_objects() if isinstance(one, Requests)]
+cells = handlers["cells"]
+handlers["cells"] = lambda page, data: time.sleep(1.5) or cells(page, data)
+"""
 WORDS = "typed while cells of the agent come in above, until the last of them has run and longer"
 
 
@@ -96,6 +104,7 @@ def test_a_cell_that_is_stopped_in_the_queue_has_not_run_and_says_so(pages, lab,
 def test_a_reload_brings_back_cells_and_outputs_but_not_what_the_user_deleted(pages, lab, script):
     model = script(block("print('one')"), block("print('two')"), block(COUNTING), block("print('four')"), "Done.")
     notebook, panel = opened(pages, lab, model, "mine = 1", fresh=True)
+    assert notebook.value(f"exec({SLOW!r}, {{}})") is None
     notebook.save()
     panel.send("go")
     notebook.wait(lambda: len(panel.cells()) == 3 and "1" in text_of(panel.cells()[2]), "the third cell counts")

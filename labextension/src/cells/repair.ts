@@ -30,12 +30,15 @@ export class Repairer {
     this._watchDeletions(session.panel);
   }
 
+  /** Fulfilled when the cells that the last hello found missing are back, or cannot be had. */
+  get mended(): Promise<unknown> {
+    return this._mended;
+  }
+
   /** Take in an event of the session. */
   onEvent(event: KernelEvent): void {
     if (event.type === 'hello') {
-      for (const run of event.snapshot.runs) {
-        void this._greet(run).catch(report);
-      }
+      this._mended = Promise.all(event.snapshot.runs.map(run => this._greet(run).catch(report)));
     } else if (event.type === 'step') {
       this._onStep(event);
     } else if (event.type === 'done') {
@@ -214,6 +217,7 @@ export class Repairer {
   private readonly _isRunning: (id: string) => boolean;
   private readonly _answer: (run: Run) => void;
   private readonly _healed = new Set<string>();
+  private _mended: Promise<unknown> = Promise.resolve();
   private _loadedAt: number | null = null;
 }
 

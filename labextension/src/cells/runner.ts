@@ -25,17 +25,22 @@ import { hasLongTraceback } from './traceback';
 /** How often a cell is sent again that was aborted because a cell before it failed. */
 const MAX_RETRIES = 3;
 
+/** How long a cell waits for those above it; the kernel waits for 5 s until it runs the cell by itself. */
+const MENDING_MS = 3_000;
+
 type Outcome = Pick<CellDoneMessage, 'status' | 'execution_count'>;
 
 export class CellRunner {
   constructor(
     manager: ICodeActManager,
     memory: Memory,
-    followerOf: (session: CodeActSession) => Follower
+    followerOf: (session: CodeActSession) => Follower,
+    mendedOf: (session: CodeActSession) => Promise<unknown>
   ) {
     this._manager = manager;
     this._memory = memory;
     this._followerOf = followerOf;
+    this._mendedOf = mendedOf;
   }
 
   /** Take in an event of a session. */
@@ -111,6 +116,9 @@ export class CellRunner {
   private async _run(session: CodeActSession, event: ExecuteEvent): Promise<Outcome> {
     const { panel } = session;
     await panel.context.ready;
+    // The cells above it may still be on their way back to a page that was reloaded.
+    const late = new Promise<void>(resolve => window.setTimeout(resolve, MENDING_MS));
+    await Promise.race([this._mendedOf(session), late]);
     const follower = this._followerOf(session);
     const follow = follower.willing();
     if (indexOf(panel.content, event.cell_id) < 0) {
@@ -191,6 +199,7 @@ export class CellRunner {
   private readonly _manager: ICodeActManager;
   private readonly _memory: Memory;
   private readonly _followerOf: (session: CodeActSession) => Follower;
+  private readonly _mendedOf: (session: CodeActSession) => Promise<unknown>;
   private readonly _running = new Set<string>();
   private readonly _cancelled = new Set<string>();
   private readonly _done = new Map<string, Outcome>();
