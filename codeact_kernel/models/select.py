@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import ConfigError
-from codeact_kernel.models import function, plugins, weights
-from codeact_kernel.models.anthropic import AnthropicModel
-from codeact_kernel.models.function import CallableModel
-from codeact_kernel.models.llamacpp import LlamaCppModel
-from codeact_kernel.models.openai import OpenAIModel
-from codeact_kernel.models.scripted import ScriptedModel
-from codeact_kernel.models.transformers import TransformersModel
+from codeact_kernel.models import plugins, weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from codeact_kernel.config import CodeAct
     from codeact_kernel.models.base import Model
 
@@ -34,6 +27,10 @@ NOTHING = (
     "No model is configured: run `codeact models pull qwen2.5-coder-1.5b`, or set OPENAI_API_KEY or "
     "ANTHROPIC_API_KEY, or pass -m."
 )
+BACKENDS = frozenset({"openai", "anthropic", "llamacpp", "gguf", "hf", "transformers", "scripted", "callable"})
+"""What stands before the colon; other packages cannot take these names."""
+BUILDERS = "codeact_kernel.models.backends"
+"""Where they are, by name as other packages' are: an eighth of what loading the extension costs is saved."""
 ANEW = ("scripted:", "callable:")
 """Specifications whose model is made anew for each task: a script begins again, a function may be another."""
 
@@ -59,8 +56,10 @@ def resolve(config: CodeAct) -> Model:
         WeightsError: the weights were not pulled or cannot be read.
     """
     choice = choose(config)
-    build = BACKENDS.get(choice.backend)
-    return build(choice.name, config) if build else plugins.build(choice.backend, choice.name, config)
+    if choice.backend not in BACKENDS:
+        return plugins.build(choice.backend, choice.name, config)
+    model: Model = importlib.import_module(BUILDERS).BUILD[choice.backend](choice.name, config)
+    return model
 
 
 def choose(config: CodeAct) -> Choice:
@@ -89,7 +88,7 @@ def choose(config: CodeAct) -> Choice:
 def _auto(config: CodeAct) -> Choice:
     if _has_endpoint(config):
         name = os.environ.get(NAME, "")
-        if not name and _url(config):
+        if not name and endpoint_of(config):
             raise ConfigError(f"An endpoint is configured but no model of it; pass -m openai:NAME, or set {NAME}.")
         what = KEY if os.environ.get(KEY) else "base_url" if config.base_url else URL
         return Choice("openai", name or DEFAULT_OPENAI_MODEL, f"auto takes the endpoint, for {what} is set")
@@ -102,50 +101,13 @@ def _auto(config: CodeAct) -> Choice:
     raise ConfigError(NOTHING)
 
 
-def _url(config: CodeAct) -> str:
+def endpoint_of(config: CodeAct) -> str:
+    """Return the address of the OpenAI-compatible endpoint that is set, "" for their own server."""
     return config.base_url or os.environ.get(URL, "")
 
 
 def _has_endpoint(config: CodeAct) -> bool:
-    return bool(os.environ.get(KEY) or _url(config))
-
-
-def _openai(name: str, config: CodeAct) -> Model:
-    key = os.environ.get(KEY, "")
-    if not key and not _url(config):
-        raise ConfigError(f"openai:{name} needs a key; set {KEY}, or {URL} for a server without keys.")
-    return OpenAIModel(name, base_url=_url(config), api_key=key, config=config)
-
-
-def _anthropic(name: str, config: CodeAct) -> Model:
-    # Not `config.base_url`: Anthropic's key must not go to an endpoint that was set for another one's.
-    key, url = os.environ.get(ANTHROPIC_KEY, ""), os.environ.get(ANTHROPIC_URL, "")
-    if not key and not url:
-        raise ConfigError(
-            f"anthropic:{name} needs a key; set {ANTHROPIC_KEY}, or {ANTHROPIC_URL} for another server."
-        )
-    return AnthropicModel(name, base_url=url, api_key=key, config=config)
-
-
-def _llamacpp(name: str, config: CodeAct) -> Model:
-    return LlamaCppModel(weights.resolve(f"gguf:{name}" if name.endswith(".gguf") else name), config)
-
-
-def _gguf(name: str, config: CodeAct) -> Model:
-    return LlamaCppModel(weights.resolve(f"gguf:{name}"), config)
-
-
-BACKENDS: dict[str, Callable[[str, CodeAct], Model]] = {
-    "openai": _openai,
-    "anthropic": _anthropic,
-    "llamacpp": _llamacpp,
-    "gguf": _gguf,
-    "hf": TransformersModel,
-    "transformers": TransformersModel,
-    "scripted": lambda name, _: ScriptedModel(name),
-    "callable": lambda name, config: CallableModel(function.find(name), config),
-}
-"""What stands before the colon -> what makes a model of the rest; other packages cannot take these names."""
+    return bool(os.environ.get(KEY) or endpoint_of(config))
 
 
 def _near(spec: str) -> str:
