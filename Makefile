@@ -10,21 +10,28 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
+# What the tests of hf: models run in: the CPU build, 200 MB.
+TORCH ?= torch==2.13.0
 QUESTION ?= Which region has the most customers with status lost, and how many are they?
 
 # Node builds and checks the side panel; nothing else needs it. Without a new enough one, PyPI's is put beside Python.
 NODE_OK = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a == 20 ? b < 19 : a < 22)' 2>/dev/null
 WITH_NODE := PATH="$(abspath $(BIN)):$$PATH"
+# Reads pip's report of what it would install, and fails where that is a build with CUDA (several GB).
+CPU_ONLY = $(BIN)/python -c 'import json, sys; \
+	sys.exit(any(one["metadata"]["name"].startswith("nvidia-") for one in json.load(sys.stdin)["install"]))'
 PANEL := codeact_kernel/labextension/package.json
 PANEL_SOURCES := $(shell find labextension/src labextension/schema labextension/style labextension/scripts -type f) \
 	labextension/package.json labextension/tsconfig.json
 
-.PHONY: help demo test lint panel chromium clean
+.PHONY: help demo test lint trust lock sbom panel chromium clean
 
 help:
 	@echo "make demo   ask the embedded model a question about a folder of data; the episode lands in demo/"
 	@echo "make test   lint, types and every test, as the continuous integration does"
 	@echo "make lint   lint and types only"
+	@echo "make trust  the figures of docs/reliability.md: faults, attacks, secrets, stops, kills, soak, fuzz"
+	@echo "make lock   pin and hash the packages of requirements/ anew; make sbom lists what the core needs"
 	@echo "make panel  build the side panel into the package (needs Node 20.19 or later, or takes PyPI's)"
 	@echo "make clean  remove the virtual environment, the demo's episodes and the tools' caches"
 
@@ -34,7 +41,7 @@ demo: $(BIN)/.demo
 	$(BIN)/codeact run "$(QUESTION)" --model llamacpp:$(MODEL) --cwd notebooks/data \
 		--out demo/episode-$$(date +%Y%m%d-%H%M%S).ipynb
 
-test: $(BIN)/.test $(PANEL) chromium
+test: $(BIN)/.test $(BIN)/.torch $(PANEL) chromium
 	$(BIN)/codeact models pull $(TEST_MODEL)
 	$(MAKE) --no-print-directory lint
 	cd labextension && $(WITH_NODE) npm test
@@ -45,6 +52,29 @@ lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	cd labextension && $(WITH_NODE) npm run lint:check
+
+TRUST_TESTS := tests/faults tests/attacks tests/test_secrets.py tests/test_isolated.py tests/test_replay_isolated.py \
+	tests/test_no_network.py tests/test_crash.py
+
+trust: $(BIN)/.test
+	$(BIN)/python -m pytest --quiet --long $(TRUST_TESTS) --table docs/reliability.md
+	rm -f benchmarks/results/trust.md
+	for what in kill fuzz stop soak; do \
+		$(BIN)/python -m benchmarks.trust $$what --times 100 --episodes 8 --steps 1000 --inputs 100000 \
+			--out benchmarks/results/trust.md; \
+	done
+
+LOCK := compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
+
+lock: $(BIN)/.venv
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip $(LOCK) --output-file requirements/core.txt
+	$(BIN)/uv pip $(LOCK) --extra test --extra demo --output-file requirements/test.txt
+
+sbom: $(BIN)/.venv
+	$(BIN)/python -m pip install --quiet cyclonedx-bom
+	$(BIN)/cyclonedx-py requirements requirements/core.txt --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file sbom.json
 
 panel: $(PANEL)
 
@@ -73,8 +103,21 @@ $(BIN)/.demo: pyproject.toml $(BIN)/.venv
 	$(BIN)/python -m pip install --quiet --editable '.[local,demo]'
 	touch $@
 
-$(BIN)/.test: pyproject.toml $(BIN)/.venv
+# The packages of the tests are pinned and hashed; where the pins do not fit this Python, that is said.
+$(BIN)/.test: pyproject.toml requirements/test.txt $(BIN)/.venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements/test.txt || \
+		echo "The pinned packages of requirements/test.txt do not install here; taking the newest instead." >&2
 	$(BIN)/python -m pip install --quiet --editable '.[test,demo]'
+	touch $@
+
+$(BIN)/.torch: pyproject.toml $(BIN)/.test
+	@if $(BIN)/python -c 'import torch' 2>/dev/null; then \
+		$(BIN)/python -m pip install --quiet --no-compile --editable '.[transformers]'; \
+	elif $(BIN)/python -m pip install --dry-run --quiet --report - '$(TORCH)' 2>/dev/null | $(CPU_ONLY) 2>/dev/null; then \
+		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' --editable '.[transformers]'; \
+	else \
+		echo "Tests of hf: models are skipped: there is no CPU build of $(TORCH) here; install one into $(VENV)"; \
+	fi
 	touch $@
 
 $(BIN)/.venv:

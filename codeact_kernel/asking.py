@@ -57,9 +57,14 @@ def asker_for(shell: InteractiveShell, stop: Stop) -> Asker | None:
     kernel: Any = getattr(shell, "kernel", None)
     if kernel is None:
         return terminal_asker(stop)
-    if not getattr(kernel, "_allow_stdin", False):
+    if not takes_input(kernel):
         return None
     return StdinAsker(KernelReader(kernel, stop), _write)
+
+
+def takes_input(kernel: Any) -> bool:
+    """Say whether the front end of this cell takes input; nbclient and its like do not, for nobody is there."""
+    return bool(getattr(kernel, "_allow_stdin", False))
 
 
 def terminal_asker(stop: Stop | None = None) -> Asker | None:

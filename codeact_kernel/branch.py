@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import prompt
-from codeact_kernel.agent.loop import Conversation
+from codeact_kernel.agent.conversation import Conversation
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct, from_environment
 from codeact_kernel.episode import chat
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.execute.fresh import FreshExecutor
 
 
@@ -182,6 +182,7 @@ class _Job:
             snapshot=await executor.inspect(),
             note=note,
             steps=self.kept.step,
+            before=self.kept.step,
             action=chat.action_of(to_notebook(self.kept.episode)),
         )
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeact_kernel import cli_doctor, cli_eval, cli_exchange, cli_models, cli_replay
+from codeact_kernel import cli_doctor, cli_eval, cli_exchange, cli_models, cli_replay, cli_sandbox
 from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.cli_results import EXIT, report, say
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands |= dict.fromkeys(cli_replay.COMMANDS, cli_replay.main)
     commands |= dict.fromkeys(cli_exchange.COMMANDS, cli_exchange.main)
     commands |= dict.fromkeys(cli_doctor.COMMANDS, cli_doctor.main)
+    commands |= dict.fromkeys(cli_sandbox.COMMANDS, cli_sandbox.main)
     commands |= dict.fromkeys(cli_eval.COMMANDS, cli_eval.main)
     try:
         return commands[args.command](args)
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="M",
         help="auto, llamacpp:NAME, gguf:PATH, openai:NAME, anthropic:NAME, scripted:FILE",
     )
+    one.add_argument("--check", metavar="EXPR", default="", help='what must hold of `answer`, e.g. "answer > 0"')
     one.add_argument("--out", "-o", metavar="FILE.ipynb", type=Path, help="the episode's file")
     one.add_argument("--cwd", metavar="DIR", type=Path, help="the kernel's working folder")
     one.add_argument("--mcp", metavar="FILE", type=Path, help="MCP servers whose tools the model may call")
@@ -80,10 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--action", choices=ACTIONS, help="what the model writes to act; json, text: one call a step")
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
     one.add_argument("--quiet", "-q", action="store_true", help="show no progress")
+    cli_sandbox.add_isolation(one)
     cli_models.add_parser(commands)
     cli_replay.add_parsers(commands)
     cli_exchange.add_parsers(commands)
     cli_doctor.add_parsers(commands)
+    cli_sandbox.add_parsers(commands)
     cli_eval.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
     back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
@@ -105,6 +109,8 @@ def _run(args: argparse.Namespace) -> int:
         display=not args.quiet,
         asker=asker,
         mcp=args.mcp,
+        require=args.check,
+        isolation=cli_sandbox.isolation_of(args),
     )
     return report(result, as_json=args.json)
 

@@ -57,7 +57,7 @@ def _examine(args: argparse.Namespace) -> Iterator[doctor.Check]:
     model, found = doctor.examine_model(config.updated(model=args.model))
     yield from found
     if model is not None and not args.no_request:
-        yield doctor.answer_now(model, config)
+        yield from doctor.answer_now(model, config)
     yield from doctor.examine_weights()
     yield doctor_jupyter.examine_kernel()
     yield doctor_jupyter.examine_panel()

@@ -86,6 +86,19 @@ def _add_replay(subparsers: Any) -> None:
         "--live", action="store_true", help="run in the newest running kernel instead of a fresh one; asks first"
     )
     one.add_argument("--existing", metavar="KERNEL", help="with --live: this kernel, by connection file or id")
+    locked = one.add_mutually_exclusive_group()
+    locked.add_argument(
+        "--isolated",
+        dest="isolation",
+        action="store_const",
+        const="yes",
+        default="auto",
+        help="replay in a kernel that sees copies of the episode's files and nothing else; the default, where "
+        "bubblewrap is, for episodes that were not made on this machine",
+    )
+    locked.add_argument(
+        "--no-isolation", dest="isolation", action="store_const", const="no", help="replay with your own rights"
+    )
     one.add_argument("--yes", "-y", action="store_true", help="with --live: run without asking")
     one.add_argument("--json", action="store_true", help="print one JSON object, last on stdout")
     one.add_argument("--all", action="store_true", help="list the cells that are the same, too")

@@ -26,7 +26,8 @@ class CodeAct(Configurable):
     model = Unicode(
         "auto",
         help="Which model: auto, BACKEND:NAME (openai:gpt-5, anthropic:claude-sonnet-5-5, "
-        "llamacpp:qwen2.5-coder-1.5b), gguf:PATH, callable:FUNCTION or scripted:FILE.jsonl.",
+        "llamacpp:qwen2.5-coder-1.5b), gguf:PATH, hf:ORG/NAME or hf:/folder (transformers), callable:FUNCTION "
+        "or scripted:FILE.jsonl.",
     ).tag(config=True)
     base_url = Unicode("", help="Base URL of an OpenAI-compatible endpoint.").tag(config=True)
     approval = Enum(
@@ -77,6 +78,13 @@ class CodeAct(Configurable):
         help="Re-running an unchanged cell whose episode is done shows its saved answer (Run All is free).",
     ).tag(config=True)
     threads = Int(0, min=0, help="Threads of the embedded model; 0 takes all cores but one.").tag(config=True)
+    device = Unicode("auto", help="Where hf: models run: auto, cpu, cuda, cuda:1.").tag(config=True)
+    prompt_lookup = Int(
+        0,
+        min=0,
+        max=64,
+        help="hf: models guess up to so many tokens at a time from the conversation; the reply stays the same.",
+    ).tag(config=True)
     idle_minutes = Float(
         15.0, min=0.05, help="The embedded model's process ends after this long without a request."
     ).tag(config=True)

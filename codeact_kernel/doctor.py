@@ -25,10 +25,11 @@ from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import ENVIRONMENT_PREFIX, CodeAct
 from codeact_kernel.errors import CodeActError, ConfigError
 from codeact_kernel.models import plugins, weights
-from codeact_kernel.models.base import Chunk, complete
+from codeact_kernel.models.base import Chunk, complete, words_of
 from codeact_kernel.models.select import ENVIRONMENT, choose, resolve
 from codeact_kernel.models.wire import Endpoint
 from codeact_kernel.secret_names import is_secret_variable
+from codeact_kernel.task_settings import EMBEDDED
 from codeact_kernel.types import Message
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 Status = Literal["ok", "wrong", "note"]
 OTHER_VARIABLES = ("CODEACT_CACHE", "CODEACT_BUILD_PANEL")
 PROFILE_FILES = ("ipython_config", "ipython_kernel_config")
-TOKENS = 48
-"""Of the reply that is asked for: enough to see a pace."""
+TOKENS, AGAIN_TOKENS = 48, 16
+"""Of the reply that is asked for: enough to see a pace; and of the second turn, the fewest."""
 NUMBERS = 24
 """In the question, drawn anew each time, so that the speed of reading is measured and not the cache's."""
 FEWEST_FRESH = 16
@@ -204,13 +205,31 @@ def _others() -> list[Check]:
     return checks
 
 
-async def examine_answer(model: Model, config: CodeAct, stop: Stop) -> Check:
-    """Ask the model for a short reply and say how fast it reads and writes."""
+async def examine_answer(model: Model, config: CodeAct, stop: Stop) -> list[Check]:
+    """Ask the model for a short reply and say how fast it reads and writes.
+
+    A model of this machine is asked for a second turn too, which must read its new tokens and no others.
+    """
     numbers = " ".join(str(random.randint(100, 999)) for _ in range(NUMBERS))  # noqa: S311 - not a secret
     question = f"Some numbers: {numbers}. Leave them alone, and count from 1 to 30, with commas."
-    messages = [Message("system", prompt.words("system")), Message("user", question)]
-    sampling = config.updated(max_tokens=TOKENS, temperature=0.0).sampling()
+    messages = [Message("system", prompt.words(words_of(model))), Message("user", question)]
+    try:
+        done, times = await _timed(model, messages, config.updated(max_tokens=TOKENS), stop)
+        checks = [_pace(done, times)]
+        if checks[0].status == "ok" and model.backend in EMBEDDED:
+            messages += [Message("assistant", done.text), Message("user", "Go on.")]
+            checks.append(_again(*await _timed(model, messages, config.updated(max_tokens=AGAIN_TOKENS), stop)))
+    except CodeActError as error:
+        return [wrong("answer", error)]
+    return checks
+
+
+async def _timed(
+    model: Model, messages: list[Message], config: CodeAct, stop: Stop
+) -> tuple[Completion, dict[str, float]]:
+    """Return a reply, the moments when it was asked for, began and ended, and the seconds of waiting before."""
     times = {"asked": time.monotonic()}
+    began = times["asked"]
 
     def note(chunk: Chunk) -> None:
         if chunk.restart or chunk.notice:
@@ -221,19 +240,15 @@ async def examine_answer(model: Model, config: CodeAct, stop: Stop) -> Check:
             times.setdefault("first", time.monotonic())
             times["last"] = time.monotonic()
 
-    began = times["asked"]
-    try:
-        done = await complete(model, messages, sampling, stop, note)
-    except CodeActError as error:
-        return wrong("answer", error)
-    return _pace(done, times, waited=times["asked"] - began)
+    done = await complete(model, messages, config.updated(temperature=0.0).sampling(), stop, note)
+    return done, {**times, "waited": times["asked"] - began}
 
 
-def _pace(done: Completion, times: dict[str, float], *, waited: float) -> Check:
+def _pace(done: Completion, times: dict[str, float]) -> Check:
     """Return the finding for a reply and the moments of its first and last piece."""
     if "first" not in times:
         return Check("answer", "wrong", "It ended its reply without a word.", HELP, {"finish": done.finish})
-    usage, reading = done.usage, times["first"] - times["asked"]
+    usage, reading, waited = done.usage, times["first"] - times["asked"], times["waited"]
     writing, fresh = times["last"] - times["first"], done.usage.input - done.usage.cached
     prefill = fresh / reading if fresh >= FEWEST_FRESH and reading > 0 else None
     decode = (usage.output - 1) / writing if usage.output > 1 and writing > 0 else None
@@ -255,6 +270,21 @@ def _pace(done: Completion, times: dict[str, float], *, waited: float) -> Check:
     if usage.output:
         said += f"; {usage.output} written" + (f" at {decode:,.0f}/s" if decode else "")
     return Check("answer", "ok", f"{said}.", facts=facts)
+
+
+def _again(done: Completion, times: dict[str, float]) -> Check:
+    """Return the finding for the second turn of a conversation: what of it the model had kept."""
+    usage, seconds = done.usage, times.get("first", time.monotonic()) - times["asked"]
+    facts = {
+        "first_token_seconds": round(seconds, 3),
+        "prompt_tokens": usage.input,
+        "cached_tokens": usage.cached,
+    }
+    if not usage.cached:
+        return Check("cache", "note", f"A second turn read all of its {usage.input} tokens anew.", facts=facts)
+    said = f"A second turn had {usage.cached} of its {usage.input} tokens cached"
+    said += f"; its first word came after {seconds:.1f} s."
+    return Check("cache", "ok", said, facts=facts)
 
 
 def examine_weights() -> list[Check]:
@@ -284,10 +314,10 @@ def examine_weights() -> list[Check]:
     return [Check("weights", "ok", said, facts={"folder": folder, "models": facts}), *checks]
 
 
-def answer_now(model: Model, config: CodeAct) -> Check:
+def answer_now(model: Model, config: CodeAct) -> list[Check]:
     """Do what `examine_answer` does, on a loop of its own, and close the model."""
 
-    async def ask() -> Check:
+    async def ask() -> list[Check]:
         try:
             return await examine_answer(model, config, Stop())
         finally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import textwrap
 from dataclasses import dataclass, replace
@@ -14,7 +13,6 @@ from IPython.core.error import UsageError
 from codeact_kernel.agent import observation, probe
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.execute.report import error_of
-from codeact_kernel.secret_names import is_secret_variable
 from codeact_kernel.session import HumanCell, Prelude
 from codeact_kernel.types import Execution
 
@@ -31,8 +29,6 @@ CELL_MAGIC = re.compile(r"\s*%%codeact\b")
 CALLED = re.compile(r"run_(?:line|cell)_magic\(\s*['\"]codeact['\"]")
 OUTPUT = re.compile(r"\s(?:-o|--output)\b")
 MOST_ERRORS = 50
-SHORTEST_SECRET = 8
-"""Characters: shorter values of the environment are words that cells hold by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +148,11 @@ class History:
         self._inside = False
 
     def humans(self) -> list[HumanCell]:
-        """Return the user's cells since the last call of `forget`, without keys."""
-        return [replace(cell, source=without_secrets(cell.source)) for cell in self._humans]
+        """Return the user's cells since the last call of `forget`."""
+        return list(self._humans)
 
     def prelude(self) -> Prelude:
-        """Return the kernel's input history without our own magics and without keys.
+        """Return the kernel's input history without our own magics.
 
         Of the cell that runs, it holds what ran before the magic's line.
         """
@@ -175,7 +171,7 @@ class History:
             complete = complete and not any(piece.lost for piece in pieces)
             if count == self._here:
                 pieces = [piece for piece in pieces if not piece.blocked]
-            text = without_secrets("\n".join(piece.source for piece in pieces if piece.source))
+            text = "\n".join(piece.source for piece in pieces if piece.source)
             if text:
                 cells.append(HumanCell(text, count, failed=count in errors))
         cells += [HumanCell(source) for source in self._given]
@@ -244,17 +240,6 @@ class History:
 
     def _piece(self, number: int) -> str:
         return self._pieces[number].source if number < len(self._pieces) else ""
-
-
-def without_secrets(source: str) -> str:
-    """Return a cell with the keys that the environment holds by now replaced by their names: episodes are shared.
-
-    A key that was typed as `os.environ["OPENAI_API_KEY"] = "..."` is one of them.
-    """
-    for name, value in os.environ.items():
-        if len(value) >= SHORTEST_SECRET and is_secret_variable(name):
-            source = source.replace(value, f"<{name}>")
-    return source
 
 
 def _words(error: BaseException, namespace: dict[str, Any]) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from codeact_kernel.asking import asker_for
+from codeact_kernel.agent import probe_functions, prompt
+from codeact_kernel.asking import asker_for, takes_input
 from codeact_kernel.episode import store
 from codeact_kernel.errors import CodeActError, EpisodeError, StoppedError
 from codeact_kernel.execute import awaiting, questions
@@ -21,6 +22,7 @@ from codeact_kernel.interpolate import interpolate
 from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
 from codeact_kernel.options import SAVE, UNDO, USAGE, load_replaying, parser_of, split, unload_replaying, verb_of
 from codeact_kernel.panel import Panel
+from codeact_kernel.redactor import Redactor
 from codeact_kernel.resident import Resident, notebook_of
 from codeact_kernel.session import Origin
 from codeact_kernel.stage import Stage, stage_of
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from IPython.core.interactiveshell import InteractiveShell
 
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.config import CodeAct
     from codeact_kernel.replay_requests import ReplayRequests
     from codeact_kernel.replay_verbs import ReplayVerbs
@@ -164,7 +166,7 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         config = self.settings.updated(
             model=args.model, max_steps=args.max_steps, approval=args.approve, action=args.action
         )
-        origin = Origin(notebook_of(self.here), _cell_id(self.here))
+        origin, task = Origin(notebook_of(self.here), _cell_id(self.here)), Redactor().text(task)
         saved = None if args.again else self._saved(config, origin, task)
         if saved is not None:
             return self._show(args, saved, saved_answer=True)
@@ -173,9 +175,14 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         if args.mcp:
             resident.offers.connect(args.mcp)
         resident.offers.offer((args.tools or "").split(","))
+        if args.output or args.check:
+            self.session.tell(prompt.words("final-answer"))
         panel = self.panel if await self._hand_over(args, config, origin) else None
         job = resident.begin(task, config, origin, surface="magic", inline=panel is None)
-        stage = stage_of(resident, job) if _is_kernel(self.here) and config.widget else None
+        job.check = args.check or ""
+        # Where nobody looks, no widget: its state, the script included, would stay in the notebook's metadata.
+        looked_at = _is_kernel(self.here) and (panel is not None or takes_input(resident.kernel))
+        stage = stage_of(resident, job) if looked_at and config.widget else None
         if panel is not None:
             resident.submit(job, panel.notebook.executor(job, origin.cell_id), asker=None)
             if stage is not None:
@@ -236,7 +243,8 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
             text = answer_bundle(outcome, saved=saved_answer)["text/plain"]
             print(printable(text, sys.stdout))  # noqa: T201
         if args.output:
-            self.here.user_ns[args.output] = outcome.answer if outcome.status == "done" else None
+            value = probe_functions.final_value() if outcome.by_value else outcome.answer
+            self.here.user_ns[args.output] = value if outcome.status == "done" else None
         if outcome.status == "interrupted":
             raise _interruption()
         if outcome.status != "done":
@@ -284,6 +292,7 @@ def load(shell: InteractiveShell) -> None:
     shell.configurables.append(magics.settings)  # type: ignore[arg-type]
     awaiting.install(shell)
     questions.install(shell)
+    probe_functions.install()
     magics.history.attach()
     if magics.panel is not None:
         magics.panel.attach()
@@ -302,6 +311,7 @@ def unload(shell: InteractiveShell) -> None:
     magics.history.detach()
     awaiting.uninstall(shell)
     questions.uninstall(shell)
+    probe_functions.uninstall()
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("codeact", None)
     if magics.settings in shell.configurables:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.agent import prompt
+from codeact_kernel.agent.approval import reader_of
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct, from_environment
 from codeact_kernel.errors import ConfigError
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
+    from codeact_kernel.execute.isolated import Isolation
     from codeact_kernel.models.base import Model
     from codeact_kernel.models.function import Function
     from codeact_kernel.types import EpisodeStatus, Execution, Outcome, Usage
@@ -70,9 +73,11 @@ def run(
     setup: Sequence[str] = (),
     mcp: str | Path | None = None,
     check: Sequence[str] = (),
+    require: str = "",
     config: CodeAct | None = None,
     display: bool = False,
     asker: Asker | None = None,
+    isolation: Isolation | None = None,
 ) -> Result:
     """Carry out one task in a fresh kernel and return how it ended.
 
@@ -89,9 +94,11 @@ def run(
         setup: cells run before the task, as the user's own.
         mcp: a configuration of MCP servers, whose tools the model may call; see `mcp_tools.connect`.
         check: expressions evaluated in the kernel after the episode.
+        require: an expression that the answer must fulfil, or the model is told and goes on; see `agent.check`.
         config: settings; the other arguments go before them.
         display: show thought, code and output on stderr while it runs.
         asker: who is asked for approval; None refuses what would have to be asked.
+        isolation: what the kernel may reach inside bubblewrap; None for a kernel with the user's rights.
 
     Raises:
         ConfigError: a setting or an argument cannot be used.
@@ -108,7 +115,10 @@ def run(
     view: View = TerminalView() if display else QuietView()
     if mcp is not None:
         setup = [*setup, code_of(str(Path(mcp).expanduser().resolve()))]
-    job = _Job(task, settings, folder, Path(out) if out else None, setup, check, mcp is not None, given)
+    if isolation is not None and mcp is not None:
+        raise ConfigError("MCP servers are programs of yours that an isolated kernel cannot reach; leave one out.")
+    place = Path(out) if out else None
+    job = _Job(task, settings, folder, place, setup, check, mcp is not None, given, require, isolation)
     stop = Stop()
     return wait_for(job.carry_out(view, stop, asker), stop)
 
@@ -123,11 +133,13 @@ class _Job:
     check: Sequence[str]
     mcp: bool
     model: Model | None
+    require: str = ""
+    isolation: Isolation | None = None
 
     async def carry_out(self, view: View, stop: Stop, asker: Asker | None) -> Result:
         began = time.monotonic()
         session = Session(Path.cwd(), given=self.model)
-        executor = FreshExecutor(cwd=self.folder)
+        executor = FreshExecutor(cwd=self.folder, answer_stdin=reader_of(asker), isolation=self.isolation)
         try:
             await session.check(self.task, self.config, stop, out=self.out)
             await stop.guard(executor.start())
@@ -135,6 +147,8 @@ class _Job:
                 _must_work(cell, await executor.run(cell))
             if self.mcp:
                 session.tell(_printed(await executor.run(f"print({NAME}.describe())")))
+            if self.require.strip():
+                session.tell(prompt.words("final-answer"))
             outcome: Outcome = await session.ask(
                 self.task,
                 self.config,
@@ -143,6 +157,7 @@ class _Job:
                 stop=stop,
                 asker=asker,
                 out=self.out,
+                check=self.require,
                 prelude=Prelude([HumanCell(cell) for cell in self.setup], cwd=str(self.folder)),
             )
             checks = [_text(await executor.run(expression)) for expression in self.check]

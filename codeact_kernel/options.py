@@ -51,7 +51,13 @@ def parser_of() -> _Parser:
     """Return the parser of the options."""
     parser = _Parser(prog="%codeact", add_help=False, usage=argparse.SUPPRESS, allow_abbrev=False)
     parser.add_argument("-m", "--model", help="model for this task, e.g. llamacpp:qwen2.5-coder-0.5b")
-    parser.add_argument("-o", "--output", metavar="VAR", help="put the answer into a variable")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="VAR",
+        help="put the answer into a variable: the value, where the model gives one",
+    )
+    parser.add_argument("--check", metavar="EXPR", help='what must hold of `answer`, e.g. "answer > 0"')
     parser.add_argument("--max-steps", metavar="N", help="steps the task may take")
     parser.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
     parser.add_argument(

@@ -102,10 +102,10 @@ class Panel:
         try:
             reply = self.requests.handle(page, data)
         except CodeActError as error:
-            page.send({"type": "error", "re": ident, "sentence": str(error)})
+            page.send({"type": "error", "re": str(ident or ""), "sentence": str(error)})
         except Exception as error:  # a message that nobody foresaw must not end the subshell
             sentence = f"The kernel could not do that ({type(error).__name__}: {error})."
-            page.send({"type": "error", "re": ident, "sentence": sentence})
+            page.send({"type": "error", "re": str(ident or ""), "sentence": sentence})
         else:
             if ident is not None and reply is not None:
                 page.send({"type": "reply", "re": ident, **reply})

@@ -57,4 +57,5 @@ def options_of(args: argparse.Namespace) -> Options:
         trust=args.trust,
         kernel=getattr(args, "kernel", ""),
         most_seconds=args.timeout,
+        isolation=getattr(args, "isolation", "no"),
     )

@@ -21,6 +21,7 @@ from codeact_kernel.history import History
 from codeact_kernel.names import Names
 from codeact_kernel.offers import Offers
 from codeact_kernel.progress import Progress
+from codeact_kernel.redactor import Redactor
 from codeact_kernel.session import Origin, Session
 from codeact_kernel.types import Outcome, Step
 from codeact_kernel.views import FrontAsker, Views
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.execute.base import Executor
     from codeact_kernel.run_progress import RunProgress
     from codeact_kernel.session import HumanCell, Prelude
@@ -56,6 +57,7 @@ class Job:
     origin: Origin
     work: concurrent.futures.Future[Outcome] | None = None
     about: tuple[str, str] | None = None
+    check: str = ""
 
 
 class Resident:
@@ -89,6 +91,8 @@ class Resident:
         """
         if not task.strip():
             raise ConfigError('The task is empty: say what you want to know, e.g. "which region grew?".')
+        redactor = Redactor()
+        task, title = redactor.text(task), redactor.text(title)
         with self._lock:
             self._must_be_free()
             facts = {
@@ -163,6 +167,7 @@ class Resident:
                 humans=humans,
                 kept=kept,
                 between=None if job.run.inline else self.history.take,
+                check=job.check,
             )
         except CodeActError as error:
             outcome = Outcome("interrupted" if job.stop.is_set() else "failed", cause=str(error))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent.approval import ALLOW_KINDS, allowable
 from codeact_kernel.canonical import sha256
+from codeact_kernel.errors import StoppedError
 from codeact_kernel.execute.capture import safe_text
 from codeact_kernel.terminal import clip, render
 from codeact_kernel.types import Approval
@@ -179,7 +180,8 @@ class RunProgress:
         """Keep how the step came out."""
         execution, seen = step.execution, step.observation
         status = "answer" if step.kind == "answer" else "sent-back" if step.kind == "note" else "ok"
-        if seen is not None and step.kind != "note":
+        asked = step.told is not None and step.told.by == "user"
+        if seen is not None and (step.kind != "note" or asked):
             status = seen.status
         summary = clip(safe_text(summary_of(step)), SUMMARY_CHARS)[0]
         fields: dict[str, Any] = {"status": status, "summary": summary, "seconds": self._seconds()}
@@ -251,12 +253,6 @@ class RunProgress:
     # -- the loop's asker --------------------------------------------------------------------------------------
     async def ask(self, code: str, risks: tuple[Risk, ...], reason: str) -> tuple[Approval, str]:
         """Ask the front ends and return the decision and the code that may run; waits until someone answers."""
-        loop = asyncio.get_running_loop()
-        reply: asyncio.Future[dict[str, Any]] = loop.create_future()
-
-        def settle(message: dict[str, Any]) -> None:
-            loop.call_soon_threadsafe(lambda: None if reply.done() else reply.set_result(message))
-
         shown = [{"kind": risk.kind, "words": risk.words} for risk in risks]
         question = {
             "step": self._at,
@@ -266,19 +262,52 @@ class RunProgress:
             "risks": shown,
             "allowable": sorted(allowable(risks)),
             "unsaved": self.step_json()["unsaved"],
+            "text": "",
         }
+        self.change(code=code, status="asking", risks=shown)
+        return _decision(await self._answered(question), code)
+
+    async def put(self, text: str) -> str:
+        """Put a question of the model's to the front ends and return the reply; waits until someone replies.
+
+        Raises:
+            StoppedError: the person stopped the task instead.
+        """
+        question = {
+            "step": self._at,
+            "sha256": sha256(text),
+            "code": "",
+            "reason": "the model asks you",
+            "risks": [],
+            "allowable": [],
+            "unsaved": [],
+            "text": safe_text(text),
+        }
+        self.change(text="", status="asking")
+        message = await self._answered(question)
+        if message["decision"] == "stop":
+            self.stopping()
+            raise StoppedError("Stopped.")
+        return str(message.get("reason") or "")
+
+    async def _answered(self, question: dict[str, Any]) -> dict[str, Any]:
+        """Show a question until someone answers it, and return the answer."""
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[dict[str, Any]] = loop.create_future()
+
+        def settle(message: dict[str, Any]) -> None:
+            loop.call_soon_threadsafe(lambda: None if reply.done() else reply.set_result(message))
+
         with self._lock:
             self.question, self._reply = question, settle
-        self.change(code=code, status="asking", risks=shown)
         self.set_state("awaiting_approval")
         self._emit("question", run=self.name, question=question)
         try:
-            message = await reply
+            return await reply
         finally:
             with self._lock:
                 self.question = self._reply = None
             self._emit("question", run=self.name, question=None)
-        return _decision(message, code)
 
     def answer(self, message: dict[str, Any]) -> bool:
         """Take an answer; False when it is not about the question that is open."""
@@ -286,7 +315,7 @@ class RunProgress:
             question, reply = self.question, self._reply
             if question is None or reply is None or message.get("step") != question["step"]:
                 return False
-            if message.get("sha256") != question["sha256"] or message.get("decision") not in _DECISIONS:
+            if message.get("sha256") != question["sha256"] or message.get("decision") not in _decisions(question):
                 return False
             self._reply = None
         reply(message)
@@ -313,8 +342,12 @@ def summary_of(step: Step) -> str:
     return "\n".join(filter(None, parts)) or ("no output" if execution.status == "ok" else "")
 
 
-_DECISIONS = {"approve", "modify", "reject", "stop"}
 _UNDER_WAY = {"thinking", "writing", "asking", "queued", "running"}
+
+
+def _decisions(question: dict[str, Any]) -> set[str]:
+    """Return what may be answered: a question of the model's is replied to, a cell decided about."""
+    return {"reply", "stop"} if question["text"] else {"approve", "modify", "reject", "stop"}
 
 
 def _decision(message: dict[str, Any], code: str) -> tuple[Approval, str]:

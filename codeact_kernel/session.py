@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent import formats, prompt
-from codeact_kernel.agent.loop import Agent, Conversation, Limits
+from codeact_kernel.agent.check import Check
+from codeact_kernel.agent.conversation import Conversation
+from codeact_kernel.agent.loop import Agent
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.canonical import sha256
 from codeact_kernel.episode import chat
@@ -20,36 +21,20 @@ from codeact_kernel.episode.places import check_new
 from codeact_kernel.episode.store import EpisodeWriter
 from codeact_kernel.errors import BusyError, CodeActError, ConfigError, EpisodeError
 from codeact_kernel.models.base import complete
-from codeact_kernel.models.select import ANEW, ENVIRONMENT, resolve
+from codeact_kernel.models.select import ANEW, resolve
+from codeact_kernel.redactor import Redactor
+from codeact_kernel.task_settings import key_of, limits_of, sampling_of, words_for
 from codeact_kernel.types import Message, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.config import CodeAct
     from codeact_kernel.execute.base import Executor
     from codeact_kernel.models.base import Model
-    from codeact_kernel.types import Outcome, Sampling, Snapshot
-
-UNKNOWN_WINDOW = 32_768
-"""Tokens we trust an endpoint with that does not say how many it takes; a setting raises it."""
-EMBEDDED = {"llamacpp"}
-"""Backends whose models go on after their block; they are stopped at its closing fence."""
-OF_MODEL = (
-    "model",
-    "base_url",
-    "threads",
-    "idle_minutes",
-    "connect_seconds",
-    "first_token_seconds",
-    "between_tokens_seconds",
-    "reply_seconds",
-    "retries",
-    "extra_body",
-)
-"""The settings that models read."""
+    from codeact_kernel.types import Outcome, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +115,14 @@ class Session:
         humans: Sequence[HumanCell] = (),
         kept: Callable[[], None] | None = None,
         between: Callable[[], Sequence[HumanCell]] | None = None,
+        check: str = "",
     ) -> Outcome:
         """Carry out one task; a task after the first continues the conversation.
 
         `prelude` is used by the first task of an episode; `humans` are the cells that the user ran since the last
         task; `kept` is called when the episode holds either. `between` gives the cells that the user ran since it
-        was last called, while the task is under way.
+        was last called, while the task is under way. `check` is an expression that the answer must fulfil, see
+        `agent.check.Check`.
 
         Raises:
             ConfigError: an empty task, an unusable setting, a file that cannot be written.
@@ -144,13 +131,14 @@ class Session:
         """
         if self.running:
             raise BusyError("An episode is running in this kernel; wait for it or stop it first.")
-        self.running, self._view = True, view
+        self.running, self._view, task = True, view, Redactor().text(task)
         try:
+            holds = Check(check, executor.evaluate) if check.strip() else None
             model = await self.check(task, config, stop, out=out)
             if self._adopted is not None:
                 await stop.guard(asyncio.to_thread(self._take_up))
             agent = self._agent(config, model, executor, view, stop)
-            agent.asker = asker
+            agent.asker, agent.check = asker, holds
             snapshot = await stop.guard(executor.inspect())
             header = await stop.guard(
                 asyncio.to_thread(self._header, task, config, agent, origin or Origin(), snapshot)
@@ -221,10 +209,9 @@ class Session:
         stop, began = Stop(), time.monotonic()
         first: list[float] = []
         model = await self._resolve(config, stop)
-        hello = [Message("user", "Say OK.")]
         await complete(
             model,
-            hello,
+            [Message("user", "Say OK.")],
             replace(config.sampling(), max_tokens=16),
             stop,
             lambda chunk: first.append(time.monotonic()) if chunk.text and not first else None,
@@ -242,7 +229,7 @@ class Session:
         """Return the model of these settings; looking at weights may take long, so it is done in a thread."""
         if self.given is not None:
             return self.given
-        key = _key_of(config)
+        key = key_of(config)
         if self._model is None or key != self._model_key or config.model.startswith(ANEW):
             model = await stop.guard(asyncio.to_thread(resolve, config))
             if self._model is not None:
@@ -267,14 +254,14 @@ class Session:
         view = dict(steps[-1].request.view or {}) if steps else {}
         last = max((step.index for step in steps), default=0)
         self.conversation = Conversation(
-            system, turns, view, note=note, steps=last, action=chat.action_of(notebook)
+            system, turns, view, note=note, steps=last, before=last, action=chat.action_of(notebook)
         )
         self.writer = writer
 
     def _agent(self, config: CodeAct, model: Model, executor: Executor, view: View, stop: Stop) -> Agent:
         if self.conversation is None:
-            action = formats.named(config.action)
-            self.conversation = Conversation(prompt.words(action.system), action=action.name)
+            system = prompt.words(words_for(config.action, model))
+            self.conversation = Conversation(system, action=config.action)
         note, self._note = f"{self.conversation.note}\n{self._note}".strip(), ""
         self.conversation.note = note
         return Agent(
@@ -322,12 +309,14 @@ class Session:
         self, task: str, config: CodeAct, agent: Agent, origin: Origin, snapshot: Snapshot
     ) -> dict[str, Any]:
         system, action = agent.conversation.system, agent.conversation.action
+        words = words_for(action, agent.model)
+        template = "default" if words == formats.named(action).system else words
         return make_header(
             model=agent.model.describe(),
             sampling=agent.sampling,
             system=system,
             action=action,
-            template=f"default@sha256:{sha256(prompt.words(formats.named(action).system))}",
+            template=f"{template}@sha256:{sha256(prompt.words(words))}",
             policy={
                 "approval": config.approval,
                 "max_steps": config.max_steps,
@@ -364,14 +353,6 @@ class _WithHumans:
             self._writer.human(cell.source, (), cell.execution_count, failed=cell.failed)
 
 
-def _key_of(config: CodeAct) -> tuple[Any, ...]:
-    """Return everything that a model is made of, so that a corrected setting or key makes a new one."""
-    return (
-        *(repr(getattr(config, name)) for name in OF_MODEL),
-        *(os.environ.get(name, "") for name in ENVIRONMENT),
-    )
-
-
 class _Unopened:
     """Stands where the episode will, until it is open; nothing may be recorded before."""
 
@@ -379,21 +360,3 @@ class _Unopened:
         raise CodeActError("The episode was not opened before its first record.")
 
     task = completion = step = end = _refuse
-
-
-def limits_of(config: CodeAct, model: Model) -> Limits:
-    """Return the limits of a task; the messages may take the model's window less one reply."""
-    window = config.context_tokens or max(1024, (model.window or UNKNOWN_WINDOW) - config.max_tokens - 64)
-    return Limits(
-        steps=config.max_steps,
-        seconds=config.max_seconds,
-        tokens=config.max_total_tokens,
-        cell_seconds=config.cell_timeout,
-        context_tokens=window,
-        observation_chars=config.observation_chars,
-    )
-
-
-def sampling_of(config: CodeAct, model: Model, action: str = "code") -> Sampling:
-    """Return how this model's replies are drawn; the embedded ones stop at the end of an action."""
-    return config.sampling(formats.named(action).stop if model.backend in EMBEDDED else ())

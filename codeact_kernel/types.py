@@ -16,6 +16,7 @@ Finish: TypeAlias = Literal["stop", "length", "stop_sequence", "tool", "cancelle
 ExecutionStatus: TypeAlias = Literal["ok", "error", "timeout", "interrupted", "dead", "refused"]
 EpisodeStatus: TypeAlias = Literal["running", "done", "failed", "interrupted", "limit", "recovered"]
 Decision: TypeAlias = Literal["auto", "approve", "modify", "reject", "stop"]
+ToldBy: TypeAlias = Literal["user", "check"]
 StepKind: TypeAlias = Literal["action", "rejected", "note", "answer"]
 NbOutput: TypeAlias = dict[str, Any]
 """One nbformat v4 output: a dict with `output_type` in stream, display_data, execute_result, error."""
@@ -161,9 +162,9 @@ class Execution:
     """One cell that ran (or could not).
 
     `outputs` are nbformat outputs in order; `result` is a short typed summary of the cell's last expression
-    (None when there was none); `snapshot` is the namespace after the cell; `stdin` lists
-    `{"prompt": ..., "answer": ...}` for every `input()` that was answered; `notes` are sentences on what the
-    cell did to names that the user protected.
+    (None when there was none); `final` is the text of what it gave to `final_answer`; `snapshot` is the
+    namespace after the cell; `stdin` lists `{"prompt": ..., "answer": ...}` for every `input()` that was
+    answered; `notes` are sentences on what the cell did to names that the user protected.
     """
 
     status: ExecutionStatus
@@ -173,6 +174,7 @@ class Execution:
     finished: str = ""
     error: ErrorReport | None = None
     result: str | None = None
+    final: str | None = None
     snapshot: Snapshot | None = None
     stdin: tuple[dict[str, str], ...] = ()
     notes: tuple[str, ...] = ()
@@ -217,12 +219,25 @@ class TaskTurn:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What was said to a reply from outside.
+
+    By "user": an answer to its question, "" for none. By "check": why the user's check of the answer does not
+    hold.
+    """
+
+    by: ToldBy
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One round: a reply, and what came of it.
 
     kind: "action" (code that ran, or that did not parse), "rejected" (refused code), "note" (a reply that was
     sent back: no usable code, or an answer that was not grounded), "answer" (the reply is for the user).
     `drafts` are replies that were drawn again because they repeated what had failed; they were never sent back.
+    `told` is what somebody outside the loop said to the reply.
     """
 
     index: int
@@ -237,6 +252,15 @@ class Step:
     observation: Observation | None = None
     repairs: tuple[str, ...] = ()
     drafts: tuple[str, ...] = ()
+    told: Told | None = None
+
+    @property
+    def answer(self) -> str | None:
+        """What the step answers the task with: a reply for the user, or the text of a final value; else None."""
+        if self.kind == "answer":
+            return self.thought or self.completion.text
+        ran = self.execution
+        return ran.final if ran is not None and ran.status == "ok" and self.told is None else None
 
     def with_(self, **changes: Any) -> Step:
         """Return a copy with the given fields changed."""
@@ -249,7 +273,10 @@ Turn: TypeAlias = TaskTurn | Step
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a task ended: `answer` for the user, or `cause`, one sentence on why there is none."""
+    """How a task ended: `answer` for the user, or `cause`, one sentence on why there is none.
+
+    `by_value`: the answer is the text of a value, which the kernel's `final_answer` keeps.
+    """
 
     status: EpisodeStatus
     answer: str = ""
@@ -258,3 +285,4 @@ class Outcome:
     usage: Usage = Usage()
     episode: str | None = None
     model: str = ""
+    by_value: bool = False

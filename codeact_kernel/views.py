@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from codeact_kernel.agent.approval import Asker
-    from codeact_kernel.agent.loop import View
+    from codeact_kernel.agent.listeners import View
     from codeact_kernel.agent.risk import Risk
     from codeact_kernel.models.base import Chunk
     from codeact_kernel.progress import Progress
     from codeact_kernel.run_progress import RunProgress
     from codeact_kernel.types import Approval, Step
 
+T = TypeVar("T")
 POLL_SECONDS = 0.1
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,29 @@ class FrontAsker:
         Raises:
             EOFError: nobody is there, and there is no other way to ask.
         """
-        question = asyncio.ensure_future(self._run.ask(code, risks, reason))
+        answered = await self._first(self._run.ask(code, risks, reason))
+        if answered is not None:
+            return answered
+        if self._fallback is None:
+            raise EOFError("nobody is there")
+        return await self._fallback.ask(code, risks, reason)
+
+    async def reply(self, question: str) -> str:
+        """Put a question of the model's to whoever is there; see `agent.approval.Asker`.
+
+        Raises:
+            EOFError: nobody is there, and there is no other way to ask.
+        """
+        answered = await self._first(self._run.put(question))
+        if answered is not None:
+            return answered
+        if self._fallback is None:
+            raise EOFError("nobody is there")
+        return await self._fallback.reply(question)
+
+    async def _first(self, asked: Coroutine[Any, Any, T]) -> T | None:
+        """Return what a front end answers, None where none came, or all stayed away for too long."""
+        question = asyncio.ensure_future(asked)
         away = 0.0
         try:
             while not question.done():
@@ -100,6 +123,4 @@ class FrontAsker:
                 return question.result()
         finally:
             question.cancel()
-        if self._fallback is None:
-            raise EOFError("nobody is there")
-        return await self._fallback.ask(code, risks, reason)
+        return None

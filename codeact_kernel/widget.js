@@ -1,4 +1,4 @@
-// The widget under a %codeact cell. Model text reaches the page as text nodes only, never as HTML.
+// The widget under a %codeact cell, behind widget_text.js. Model text reaches the page as text nodes, never as HTML.
 
 const STATES = {
   generating: "thinking",
@@ -30,69 +30,6 @@ const BUSY = new Set(["thinking", "writing", "running"]);
 const STALE_MS = 4000; // a button whose message got lost may be pressed again
 
 let widgets = 0;
-
-/** Make an element: `attributes` may hold on* handlers; children are nodes or text. */
-function h(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined || value === false) continue;
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children.filter((child) => child !== null && child !== undefined && child !== ""));
-  return node;
-}
-
-const button = (label, kind, onclick, more) =>
-  h("button", { type: "button", class: `cak-button ${kind}`, onclick, ...more }, label);
-
-/** `code` and **bold** of one line or paragraph, as nodes. */
-function inline(text) {
-  return text.split(/(`[^`\n]+`|\*\*[^*\n]+\*\*)/).map((part, at) => {
-    if (at % 2 === 0) return part;
-    return part[0] === "`" ? h("code", {}, part.slice(1, -1)) : h("strong", {}, part.slice(2, -2));
-  });
-}
-
-/** Model text as paragraphs; line breaks stay. */
-export function prose(text) {
-  const paragraphs = text.trim().split(/\n\s*\n/).filter(Boolean);
-  return paragraphs.map((paragraph) => h("p", {}, ...inline(paragraph)));
-}
-
-const TOKEN = new RegExp(
-  [
-    String.raw`(?<comment>#[^\n]*)`,
-    String.raw`(?<string>[rbfuRBFU]{0,2}(?:"""[\s\S]*?(?:"""|(?![\s\S]))|'''[\s\S]*?(?:'''|(?![\s\S]))|"(?:\\.|[^"\\\n])*"?|'(?:\\.|[^'\\\n])*'?))`,
-    String.raw`(?<number>\b\d[\d_]*(?:\.\d*)?(?:[eE][+-]?\d+)?\b)`,
-    String.raw`(?<keyword>\b(?:False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)\b)`,
-    String.raw`(?<magic>^[ \t]*[%!][^\n]*)`,
-    String.raw`\w+`,
-  ].join("|"),
-  "gm",
-);
-
-/** Python code as coloured nodes. */
-export function colour(code) {
-  const nodes = [];
-  let at = 0;
-  for (const match of code.matchAll(TOKEN)) {
-    const kind = Object.keys(match.groups).find((name) => match.groups[name] !== undefined);
-    if (!kind) continue;
-    nodes.push(code.slice(at, match.index), h("span", { class: `cak-${kind}` }, match[0]));
-    at = match.index + match[0].length;
-  }
-  return [...nodes, code.slice(at)].filter((node) => node !== "");
-}
-
-/** Split a reply that is still being written into [thought, code or null]. */
-export function split(text) {
-  const opening = /^```[^\n`]*(?:\n|$)/m.exec(text);
-  if (!opening) return [text, null];
-  const rest = text.slice(opening.index + opening[0].length);
-  const closing = /^```/m.exec(rest);
-  return [text.slice(0, opening.index), closing ? rest.slice(0, closing.index) : rest];
-}
 
 const seconds = (value) => (value < 60 ? `${value.toFixed(1)} s` : clock(value));
 const clock = (value) =>
@@ -232,6 +169,41 @@ function card(question, send, id) {
   return { node, editor, key: `${question.step} ${question.sha256}` };
 }
 
+/** What the model asks the user, and a line to answer it. */
+function replyCard(question, send, id) {
+  const reply = (decision, reason) => {
+    if (node.contains(document.activeElement)) node.closest(".cak").focus({ preventScroll: true });
+    send({ type: "approve", step: question.step, sha256: question.sha256, decision, reason });
+    controls.forEach((control) => (control.disabled = true));
+    setTimeout(() => controls.forEach((control) => (control.disabled = false)), STALE_MS);
+  };
+  const editor = h("input", {
+    class: "cak-reason", type: "text", id: `${id}-reply`, placeholder: "Your answer", autocomplete: "off",
+    "aria-labelledby": `${id}-title`, "data-testid": "codeact-reply",
+    onkeydown: (event) => {
+      if (event.key !== "Enter" || event.isComposing) return;
+      event.preventDefault();
+      reply("reply", editor.value.trim());
+    },
+  });
+  const sendButton = button("Answer", "cak-primary", () => reply("reply", editor.value.trim()), {
+    "data-testid": "codeact-reply-send",
+  });
+  const skipButton = button("Let it decide", "", () => reply("reply", ""), { "data-testid": "codeact-reply-skip" });
+  const stopButton = button("Stop", "cak-stop", () => reply("stop", ""), {
+    "aria-label": "Stop the task", "data-testid": "codeact-card-stop",
+  });
+  const controls = [editor, sendButton, skipButton, stopButton];
+  const node = h(
+    "div",
+    { class: "cak-card", role: "group", "aria-labelledby": `${id}-title`, "data-testid": "codeact-card" },
+    h("div", { class: "cak-card-title", id: `${id}-title` }, ...prose(question.text)),
+    editor,
+    h("div", { class: "cak-row" }, sendButton, skipButton, stopButton),
+  );
+  return { node, editor, key: `${question.step} ${question.sha256}` };
+}
+
 /** The figures of a run as one line. */
 function facts(run, elapsed) {
   const steps = run.steps.filter((step) => step.status !== "answer").length;
@@ -317,7 +289,7 @@ export function render({ model, el }) {
     const key = question ? `${question.step} ${question.sha256}` : null;
     if (key === (shown?.key ?? null)) return;
     const inside = root.contains(document.activeElement) && document.activeElement !== document.body;
-    shown = question ? card(question, send, id) : null;
+    shown = question ? (question.text ? replyCard : card)(question, send, id) : null;
     place.replaceChildren(...(shown ? [shown.node] : []));
     if (inside) (shown ? shown.editor : root).focus({ preventScroll: true });
   }

@@ -26,11 +26,18 @@ FRAME = 0.1
 MOST_OPEN = 100
 """Widgets whose state the kernel keeps for a page that reloads; older ones become text."""
 WATCHED = frozenset({"begin", "state", "step", "token", "question", "notice", "done"})
+SCRIPTS = ("widget_text.js", "widget.js")
 LIVE = ("index", "status", "text", "notice", "seconds", "tokens", "tokens_per_second")
 """What of a step changes while it is written."""
 TASK_CHARS = 200
 
 _open: deque[RunWidget] = deque()
+
+
+def script() -> str:
+    """Return the widget's script, one module of JavaScript."""
+    here = Path(__file__)
+    return "\n".join(here.with_name(name).read_text("utf-8") for name in SCRIPTS)
 
 
 @functools.cache
@@ -42,7 +49,7 @@ def _face() -> type[Any]:
     here = Path(__file__)
 
     class Face(anywidget.AnyWidget):
-        _esm = here.with_suffix(".js").read_text("utf-8")
+        _esm = script()
         _css = here.with_suffix(".css").read_text("utf-8")
         run = traitlets.Dict().tag(sync=True)
         live = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)

@@ -96,8 +96,8 @@ class CommClient:
 
     # -- cells
     def start(self, code):
-        """Run a cell and return when it has begun."""
-        ident = self.notebook.send(code)
+        """Run a cell, as a page where input can be typed, and return when it has begun."""
+        ident = self.notebook.send(code, allow_stdin=True)
         self.until(lambda m: m["msg_type"] == "execute_input" and m["parent_header"].get("msg_id") == ident)
         return ident
 

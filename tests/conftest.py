@@ -8,9 +8,30 @@ import tempfile
 
 import pytest
 
-FOLDERS = ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR")
+FOLDERS = (
+    "IPYTHONDIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_CONFIG_DIR",
+    "MPLCONFIGDIR",
+    "XDG_STATE_HOME",
+)
 KEPT = ("CODEACT_CACHE",)
 FOREIGN = ("CODEACT_", "OPENAI_", "ANTHROPIC_")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `make trust` runs and `make test` leaves out."""
+    parser.addoption("--long", action="store_true", help="run the tests marked `long`, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless it was asked for."""
+    if not config.getoption("--long"):
+        left_out = pytest.mark.skip(reason="takes long; --long or `make trust` runs it")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(left_out)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -14,12 +14,24 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = "codeact_kernel"
 
 LAYERS = (
-    {"types", "errors", "terminal", "canonical", "markdown", "config", "secret_names", "_version"},
+    {
+        "types",
+        "errors",
+        "terminal",
+        "canonical",
+        "markdown",
+        "config",
+        "secret_names",
+        "secret_shapes",
+        "redactor",
+        "_version",
+    },
     {"agent"},
     {"models", "execute", "episode"},
     {"replay", "learn"},
     {
         "session",
+        "task_settings",
         "progress",
         "run_progress",
         "resident",
@@ -31,6 +43,7 @@ LAYERS = (
         "asking",
         "doctor",
         "doctor_jupyter",
+        "sandbox_check",
         "evaluate",
         "interpolate",
         "history",
@@ -52,6 +65,7 @@ LAYERS = (
         "cli",
         "cli_models",
         "cli_doctor",
+        "cli_sandbox",
         "cli_eval",
         "cli_exchange",
         "cli_live",
@@ -71,8 +85,13 @@ STRANGERS = LAYERS[2]
 LEVEL = {name: level for level, layer in enumerate(LAYERS) for name in layer}
 EXTENSION = {"magics"}
 """The surface that `codeact_kernel/__init__.py` may import, to load the extension."""
-PROTOCOLS = {("agent.loop", "models.base"), ("agent.loop", "execute.base")}
-"""The two small protocols that the loop takes its model and its executor by."""
+PROTOCOLS = {
+    ("agent.loop", "models.base"),
+    ("agent.listeners", "models.base"),
+    ("agent.loop", "execute.base"),
+    ("agent.redaction", "models.base"),
+}
+"""The two small protocols that the loop takes its model and its executor by; the choke point sees what passes."""
 SENT = (f"{PACKAGE}.agent.probe", f"{PACKAGE}.secret_names")
 """What is sent as text into kernels that have nothing of ours."""
 MOST_LINES, MOST_FUNCTION_LINES = 400, 60

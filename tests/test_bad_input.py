@@ -273,7 +273,9 @@ def test_a_key_that_was_typed_in_a_cell_is_not_kept(nb):
     ask(nb, "Yes.", "Yes.")
     nb.run(f"again = {KEY!r} == os.environ['OPENAI_API_KEY']\nprint(again)")
     ask(nb, "Yes.", "Yes.", task="and now?")
-    marked = [cell.metadata.codeact.kind for cell in nb.episode().cells if "<OPENAI_API_KEY>" in cell.source]
+    marked = [
+        cell.metadata.codeact.kind for cell in nb.episode().cells if "[redacted OPENAI_API_KEY]" in cell.source
+    ]
     assert set(marked) == {"prelude", "human"}
     assert KEY not in nb.episodes()[0].read_text()
 

@@ -221,3 +221,42 @@ def test_a_model_that_says_nothing_is_wrong(machine):
     _, found = machine.run("-m", machine.script(""))
     (answer,) = about(found, "answer", "wrong")
     assert answer["said"] == "It ended its reply without a word."
+
+
+def second_turn(machine, spec):
+    """Look at a model of this machine; return what is said of its reply and of its second turn."""
+    machine.env |= {"CODEACT_EXTRA_BODY": '{"ignore_eos": True}', "CODEACT_THREADS": "1"}
+    try:
+        _, found = machine.run("-m", spec)
+    finally:
+        for state in (machine.folder / "cache" / "servers").glob("*.json"):
+            state.unlink()
+    (answer,), (cache,) = about(found, "answer", "ok"), about(found, "cache", "ok")
+    return answer, cache
+
+
+def holds_what_was_read(answer, cache):
+    assert answer["facts"]["cached_tokens"] == 0
+    assert answer["facts"]["reply_tokens"] == 48
+    assert answer["facts"]["prefill_tokens_per_second"] > 0
+    assert answer["facts"]["decode_tokens_per_second"] > 0
+    kept = answer["facts"]["prompt_tokens"] + answer["facts"]["reply_tokens"]
+    # A reply may be read in other tokens than it was written in.
+    assert kept * 0.9 < cache["facts"]["cached_tokens"] <= kept < cache["facts"]["prompt_tokens"]
+
+
+def test_a_transformers_model_is_timed_and_its_second_turn_reads_what_is_new(machine):
+    for module in ("torch", "transformers"):
+        pytest.importorskip(module, reason=f"{module} is not installed: pip install '.[transformers,test]'")
+    import tiny_models
+
+    folder = tiny_models.save(machine.folder / "tiny", max_position_embeddings=8192)
+    holds_what_was_read(*second_turn(machine, f"hf:{folder}"))
+
+
+@pytest.mark.model
+def test_the_embedded_model_is_timed_and_its_second_turn_reads_what_is_new(machine):
+    found = weights.path_of(weights.find("qwen2.5-coder-0.5b"))
+    if not found.is_file():
+        pytest.skip("its weights are not here: codeact models pull qwen2.5-coder-0.5b")
+    holds_what_was_read(*second_turn(machine, f"gguf:{found}"))

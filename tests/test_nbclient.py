@@ -86,6 +86,13 @@ def test_a_notebook_with_tasks_runs_and_holds_the_answers(work, script):
     assert check_messages(notebook) == []
 
 
+def test_a_notebook_run_where_nobody_looks_keeps_no_widgets(work, script):
+    notebook = new_notebook(cells=[new_code_cell(LOAD), new_code_cell(f"%codeact -m {script('It is 7.')} go")])
+    cells = execute_notebook(work, notebook)
+    assert "It is 7." in text_of(cells[1])
+    assert "widgets" not in notebook.metadata
+
+
 def test_a_task_without_an_answer_does_not_stop_the_notebook_and_a_bad_option_does(work, script):
     cells = execute(work, LOAD, f"%codeact -m {script(block('1 / 0'))} --max-steps 1 go", "print(6 * 7)")
     assert "No answer after 1 steps" in text_of(cells[1])

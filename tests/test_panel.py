@@ -132,7 +132,11 @@ def test_stop_takes_back_a_cell_that_waits_behind_the_users(nb):
     page.send("stop")
     assert page.done(run)["status"] == "interrupted"
     assert time.monotonic() - asked < 1.0
-    assert page.last("cancel")["cell_id"] == page.last("execute")["cell_id"]
+    cell_id = page.last("execute")["cell_id"]
+    assert page.last("cancel")["cell_id"] == cell_id
+    reply = nb._reply(page.sent[cell_id])
+    assert (reply["status"], reply["codeact"]) == ("ok", "declined")
+    assert page.sent[cell_id] not in page.outputs, "nothing of it ran, and nothing looks like it"
     assert "never_run" not in nb.run("print([n for n in dir() if n == 'never_run'])")[1]
 
 

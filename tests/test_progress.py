@@ -5,12 +5,14 @@ import io
 import threading
 import time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from codeact_kernel.agent.approval import ALLOW_KINDS
 from codeact_kernel.agent.risk import Risk
 from codeact_kernel.agent.stop import Stop
+from codeact_kernel.errors import StoppedError
 from codeact_kernel.models.base import Chunk
 from codeact_kernel.progress import MOST_RUNS, Progress
 from codeact_kernel.terminal_view import TerminalView
@@ -259,3 +261,31 @@ def test_a_view_that_fails_keeps_nobody_from_being_told_and_is_said_once(caplog)
     assert [record.getMessage() for record in caplog.records] == [
         "The run cannot be shown in one place; it goes on."
     ]
+
+
+def put(progress, run, message):
+    """Put a question of the model's and answer it from another thread."""
+
+    async def main():
+        question = asyncio.ensure_future(run.put("Which one?"))
+        while run.question is None:  # noqa: ASYNC110 - a page looks as well
+            await asyncio.sleep(0.001)
+        answer = {"run": run.name, "step": run.question["step"], "sha256": run.question["sha256"], **message}
+        if not await asyncio.to_thread(progress.approve, answer):
+            question.cancel()
+            return None
+        return await question
+
+    return asyncio.run(main())
+
+
+def test_a_question_of_the_models_takes_a_reply_and_no_approval():
+    progress = Progress()
+    run = begun(progress)
+    run.asking(1)
+    assert put(progress, run, {"decision": "reply", "reason": "the first"}) == "the first"
+    assert put(progress, run, {"decision": "reply"}) == ""
+    assert put(progress, run, {"decision": "approve"}) is None
+    assert ask(progress, run, {"decision": "reply", "reason": "yes"})["taken"] is False
+    with pytest.raises(StoppedError):
+        put(progress, run, {"decision": "stop"})

@@ -206,6 +206,23 @@ def test_a_callback_that_raises_leaves_the_next_message_heard(kernel):
     assert seconds_to_answer(kernel, comm, 1)[0] < HEARD_SECONDS
 
 
+def warnings(kernel, comm):
+    kernel.run("import sys; sys.stderr.flush()")
+    texts = [m["content"]["text"] for _, m in kernel.seen if m["msg_type"] == "stream"]
+    return [text for text in texts if f"No such comm: {comm}" in text]
+
+
+def test_messages_that_come_before_their_comm_is_made_leave_no_warning_in_the_outputs(kernel):
+    cell = kernel.start("time.sleep(0.5)")
+    comm = kernel.open("probe", {})  # waits for the main shell; ipykernel looks for its messages' comm before that
+    kernel.send(comm, {"n": 1})
+    kernel.finish(cell)
+    kernel.comm(comm, lambda data: data.get("echo") == 1)
+    assert warnings(kernel, comm) == []
+    kernel.send("nobody", {})
+    assert len(warnings(kernel, "nobody")) == 1
+
+
 def test_a_front_end_that_closes_its_comm_is_heard_too(kernel):
     comm = opened(kernel)
     kernel.run(f"_closed = threading.Event(); _comms[{comm!r}].on_close(lambda m: _closed.set())")
@@ -213,6 +230,21 @@ def test_a_front_end_that_closes_its_comm_is_heard_too(kernel):
     kernel.close(comm)
     kernel.finish(cell)
     assert value(kernel, "_ok") is True
+
+
+def test_a_front_end_that_deletes_its_subshell_behind_its_comm_is_heard_and_leaves_no_traceback(kernel):
+    for _ in range(5):
+        given = kernel.subshell()
+        comm = opened(kernel, given)
+        kernel.run(f"_closed = threading.Event(); _comms[{comm!r}].on_close(lambda m: _closed.set())")
+        cell = kernel.start("_ok = _closed.wait(2)")
+        kernel._shell("comm_close", {"comm_id": comm, "data": {}}, given)
+        kernel.control("delete_subshell_request", {"subshell_id": given})
+        kernel.finish(cell)
+        assert value(kernel, "_ok") is True
+    kernel.run("import gc; gc.collect()")
+    texts = [m["content"]["text"] for _, m in kernel.seen if m["msg_type"] == "stream"]
+    assert not [text for text in texts if "UnknownSubshellError" in text]
 
 
 def test_it_can_be_made_from_any_thread_while_the_main_shell_is_busy(kernel):

@@ -46,6 +46,12 @@ class Asker(Protocol):
         It may raise, EOFError for example, if there is nobody to ask.
         """
 
+    async def reply(self, question: str) -> str:
+        """Show a question of the model's and return what the person replies, "" for no reply.
+
+        It may raise, EOFError for example, if there is nobody to ask.
+        """
+
 
 async def decide(
     mode: str, code: str, risks: tuple[Risk, ...], asker: Asker | None, allowed: set[str]
@@ -149,6 +155,15 @@ class StdinAsker:
             self.write("Please answer y, n, e, a or s.\n" if kinds else "Please answer y, n, e or s.\n")
         raise EOFError
 
+    async def reply(self, question: str) -> str:
+        """Show a question and read one line.
+
+        Raises:
+            EOFError: nobody answers.
+        """
+        self.write("\n".join(visible(line) for line in question.strip().split("\n")) + "\n")
+        return (await in_thread(self.read, "Your answer: ")).strip()
+
     async def _edited(self, code: str) -> str:
         if self.edit is not None:
             return await in_thread(self.edit, code)
@@ -157,6 +172,11 @@ class StdinAsker:
         while (line := await in_thread(self.read, "")) != ".":
             lines.append(line)
         return "\n".join(lines)
+
+
+def reader_of(asker: Asker | None) -> Callable[[str], str] | None:
+    """Return what answers `input()` in cells where this asker asks: the way it reads a line, None without one."""
+    return asker.read if isinstance(asker, StdinAsker) else None
 
 
 _CHOICES = {

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import context, formats, observation, prompt, risk
 from codeact_kernel.agent.approval import decide
+from codeact_kernel.agent.check import FINAL
 from codeact_kernel.agent.formats import code as code_format
+from codeact_kernel.agent.handles import outputs_for
+from codeact_kernel.agent.redaction import Redaction
 from codeact_kernel.agent.verdicts import (
     Evidence,
     Repeats,
     announced_complaint,
     echo_complaint,
     grounding_complaint,
+    is_question,
     syntax_observation,
     warning_words,
 )
-from codeact_kernel.errors import CodeActError, StoppedError
+from codeact_kernel.errors import CodeActError, ExecutionError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
 from codeact_kernel.terminal import clip
 from codeact_kernel.types import (
@@ -38,15 +43,17 @@ from codeact_kernel.types import (
     Snapshot,
     Step,
     TaskTurn,
-    Turn,
+    Told,
     Usage,
     now,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable
 
     from codeact_kernel.agent.approval import Asker
+    from codeact_kernel.agent.conversation import Conversation, Limits
+    from codeact_kernel.agent.listeners import Recorder, View
     from codeact_kernel.agent.stop import Stop
     from codeact_kernel.execute.base import Executor
 
@@ -55,78 +62,6 @@ REDRAWS = 2
 EARLIER_CELLS = 20
 RESTATED_CHARS = 400
 """Of the task, after each step: a small model that has just seen an output forgets what was asked."""
-
-
-class Recorder(Protocol):
-    """Keeps the episode. Every call returns when the thing is safe; `completion` comes before the code runs."""
-
-    def task(self, turn: TaskTurn) -> None:
-        """Keep a task."""
-
-    def completion(self, step: Step) -> None:
-        """Keep a reply, before its code is looked at or run."""
-
-    def step(self, step: Step) -> None:
-        """Keep a finished step."""
-
-    def end(self, outcome: Outcome) -> None:
-        """Keep how the task ended."""
-
-
-class View(Protocol):
-    """Shows the episode while it happens; called on the agent's loop, must return at once."""
-
-    def asking(self, step: int) -> None:
-        """The model is about to be asked."""
-
-    def chunk(self, chunk: Chunk) -> None:
-        """A piece of the reply, or a notice, came."""
-
-    def proposed(self, step: Step, risks: Sequence[risk.Risk]) -> None:
-        """The step has code that parses; nobody was asked about it yet."""
-
-    def running(self, step: Step) -> None:
-        """The step's code is about to run."""
-
-    def finished(self, step: Step) -> None:
-        """The step is over."""
-
-    def warn(self, sentence: str) -> None:
-        """Something happened that the user must know, whatever else is shown."""
-
-    def close(self) -> None:
-        """Nothing more will come."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one task; 0 is no limit. Times in seconds, sizes in tokens and characters."""
-
-    steps: int = 12
-    seconds: float = 0.0
-    tokens: int = 0
-    cell_seconds: float = 0.0
-    context_tokens: int = 0
-    observation_chars: int = 4000
-
-
-@dataclass
-class Conversation:
-    """What has been said: the system prompt, the turns, and which observations are shortened by now.
-
-    `note` is a sentence that goes before what the next task is told of the kernel; `made` are the variables that
-    the agent's own steps made; `action` is the action space that the system prompt explains.
-    """
-
-    system: str
-    turns: list[Turn] = field(default_factory=list)
-    view: dict[str, int] = field(default_factory=dict)
-    snapshot: Snapshot | None = None
-    note: str = ""
-    steps: int = 0
-    action: str = "code"
-    made: set[str] = field(default_factory=set)
-    chars_per_token: float = prompt.CHARS_PER_TOKEN
 
 
 class _LimitError(CodeActError):
@@ -147,13 +82,16 @@ class Agent:
     stop: Stop
     approval: str = "ask-if-risky"
     asker: Asker | None = None
+    check: Callable[[str], Awaitable[str]] | None = None
     allowed: set[str] = field(default_factory=set)
     usage: Usage = field(default_factory=Usage)
+    redaction: Redaction = field(default_factory=Redaction)
     _task: str = ""
     _theirs: frozenset[str] = frozenset()
     _steps: int = 0
     _complaints: int = 0
     _bounced: bool = False
+    _asked: bool = False
     _repeats: Repeats = field(default_factory=Repeats)
     _deadline: float = float("inf")
 
@@ -166,12 +104,13 @@ class Agent:
         if self.limits.seconds:
             self._deadline = time.monotonic() + self.limits.seconds
         outcome = Outcome("failed", cause="An unexpected error ended the task.")
+        self.redaction.refresh(getattr(self.model, "secrets", ()))
         try:
-            self._begin(task, snapshot)
+            self._begin(task, self.redaction.snapshot(snapshot))
             while True:
                 step = await self._round()
-                if step.kind == "answer":
-                    outcome = Outcome("done", answer=step.thought)
+                if step.answer is not None:
+                    outcome = Outcome("done", answer=step.answer, by_value=step.kind == "action")
                     break
                 if self.approval == "plan" and step.kind == "rejected":
                     outcome = Outcome("done", answer=prompt.words("planned"))
@@ -183,7 +122,8 @@ class Agent:
         except CodeActError as error:
             outcome = Outcome("failed", cause=str(error))
         finally:
-            outcome = Outcome(outcome.status, outcome.answer, outcome.cause, self._steps, self.usage)
+            cause = self.redaction.text(outcome.cause)
+            outcome = replace(outcome, cause=cause, steps=self._steps, usage=self.usage)
             self.recorder.end(outcome)
         return outcome
 
@@ -193,7 +133,7 @@ class Agent:
         talk, self._task = self.conversation, clip(" ".join(task.split()), RESTATED_CHARS)[0]
         about = context.describe(snapshot) if talk.snapshot is None else context.changes(talk.snapshot, snapshot)
         about, talk.note = "\n".join(filter(None, (talk.note, about))), ""
-        turn = TaskTurn(task, prompt.task_content(task, about), now())
+        turn = self.redaction.task(TaskTurn(task, prompt.task_content(task, about), now()))
         talk.snapshot = snapshot
         talk.turns.append(turn)
         self.recorder.task(turn)
@@ -208,9 +148,9 @@ class Agent:
         step = step.with_(thought=action.thought, code=action.code, repairs=action.repairs)
         if action.code is not None:
             step = step.with_(kind="action")
-        self.recorder.completion(step)
-        step = self._read_prose(step, action) if action.code is None else await self._act(step, action.code)
-        step = formats.named(talk.action).worded(step)
+        self.recorder.completion(self.redaction.step(step))
+        step = await (self._read_prose(step, action) if action.code is None else self._act(step, action.code))
+        step = self.redaction.step(formats.named(talk.action).worded(step))
         talk.turns.append(step)
         self.recorder.step(step)
         self.view.finished(step)
@@ -247,10 +187,10 @@ class Agent:
         messages = prompt.build(talk.system, talk.turns, talk.view, images=images)
         request = Request(prompt.digest_of(messages), len(messages), dict(talk.view) or None)
         self.view.asking(index)
-        left = self._deadline - time.monotonic()
+        left, heard = self._deadline - time.monotonic(), self.redaction.listener(self.view.chunk)
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, 0.0)):
-                completion = await complete(self.model, messages, sampling, self.stop, self.view.chunk)
+                completion = await complete(self.model, messages, sampling, self.stop, heard)
         except TimeoutError:
             raise _LimitError(self._time_is_up()) from None
         self._learn_size(completion, sum(len(message.content) for message in messages))
@@ -268,7 +208,7 @@ class Agent:
             return self._repeats.note(step.with_(observation=syntax_observation(error, code)))
         risks = self._risks(code)
         step = step.with_(risk=tuple(label.kind for label in risks))
-        self.view.proposed(step, risks)
+        self.view.proposed(self.redaction.step(step), risks)
         try:
             approval, code = await self.stop.guard(decide(self.approval, code, risks, self.asker, self.allowed))
         except StoppedError:
@@ -278,12 +218,27 @@ class Agent:
             self.stop.set()
         if approval.decision in {"reject", "stop"}:
             return self._repeats.note(step.with_(kind="rejected", observation=self._refusal(approval)))
-        self.view.running(step)
+        self.view.running(self.redaction.step(step))
+        await self._provide(code)
         execution = await self._execute(code)
-        seen = self._observe(execution)
+        told = await self._held(FINAL) if execution.final is not None and execution.status == "ok" else None
+        step = step.with_(execution=execution, told=told)
+        seen = self._observe(step)
         if approval.decision == "modify":
             seen = replace(seen, text=f"The user changed the cell to:\n```python\n{code}\n```\n\n{seen.text}")
-        return self._repeats.note(step.with_(execution=execution, observation=seen))
+        return self._repeats.note(step.with_(observation=seen))
+
+    async def _provide(self, code: str) -> None:
+        """Let `out(7)` in a cell know what step 7 gave."""
+        known = outputs_for(code, self.conversation)
+        if known:
+            with suppress(ExecutionError):  # the name is a variable of the user's
+                await self.stop.guard(self.executor.evaluate(f"out.provide({known!r})"))
+
+    async def _held(self, answer: str) -> Told | None:
+        """Return what the user's check says against an answer, None where it holds; `answer` is an expression."""
+        why = await self.stop.guard(self.check(answer)) if self.check is not None else ""
+        return Told("check", why) if why else None
 
     def _risks(self, code: str) -> tuple[risk.Risk, ...]:
         """Label a cell in the light of the folder it runs in and of the cells that ran before it."""
@@ -307,13 +262,17 @@ class Agent:
         ]
         forget = self.stop.on_set(interrupt)
         try:
-            return await self.executor.run(code, timeout=min(bounds, default=None))
+            execution = await self.executor.run(code, timeout=min(bounds, default=None))
+            self.redaction.refresh()
+            return self.redaction.execution(execution)
         finally:
             forget()
             for task in tasks:
                 await asyncio.wait({task}, timeout=1.0)
 
-    def _observe(self, execution: Execution) -> Observation:
+    def _observe(self, step: Step) -> Observation:
+        execution = step.execution
+        assert execution is not None
         before, after = self.conversation.snapshot, execution.snapshot
         seen = observation.observe(
             execution,
@@ -324,32 +283,54 @@ class Agent:
         self.conversation.snapshot = after or before
         if before is not None and after is not None:
             self.conversation.made |= after.names.keys() - before.names.keys()
+        if step.answer is not None:
+            return seen
+        if step.told is not None:
+            return _guided(seen, prompt.words("check-failed").replace("{why}", step.told.text))
         last = self.limits.steps and self._steps == self.limits.steps - 1
         name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
         guide = prompt.words(name).replace("{task}", self._task)
         if name == "after-step":
             guide = f"{warning_words(execution)}\n{guide}".lstrip("\n")
-        return replace(seen, text=f"{seen.text}\n\n{guide}", guide=f"\n\n{guide}")
+        return _guided(seen, guide)
 
     def _refusal(self, approval: Approval) -> Observation:
         who = "The user did not allow this cell" if approval.by == "user" else "This cell was not run"
         reason = f": {approval.reason.rstrip('.')}" if approval.reason else ""
         return Observation("refused", f"{who}{reason}. Do it another way, or answer without it.")
 
-    def _read_prose(self, step: Step, action: Action) -> Step:
-        """Take a reply without code as the answer, or send it back with one sentence."""
+    async def _read_prose(self, step: Step, action: Action) -> Step:
+        """Take a reply without code as the answer, put its question to the user, or send it back."""
         talk, answer = self.conversation, action.thought
         has_data = talk.snapshot is not None and bool(talk.snapshot.names or talk.snapshot.files)
         evidence = Evidence.of(talk.turns)
         complaint = action.complaint or echo_complaint(answer) or announced_complaint(answer, evidence)
+        if complaint is None and (reply := await self._reply_to(answer)) is not None:
+            text = f"The user answers: {reply}" if reply else prompt.words("no-answer")
+            return step.with_(kind="note", told=Told("user", reply), observation=Observation("ok", text))
         if complaint is not None:
             self._complaints += 1
         elif not self._bounced and not self._at_limit():
             complaint = grounding_complaint(self._task, answer, evidence, has_data=has_data)
             self._bounced = complaint is not None
+        told = await self._held(repr(answer)) if complaint is None else None
+        if told is not None:
+            complaint = prompt.words("check-failed").replace("{why}", told.text)
         if complaint is None:
             return step.with_(kind="answer")
-        return step.with_(kind="note", observation=Observation("refused", complaint))
+        return step.with_(kind="note", told=told, observation=Observation("refused", complaint))
+
+    async def _reply_to(self, answer: str) -> str | None:
+        """Ask the user what the model asks, once a task; "" is no answer, None that nobody was asked."""
+        if self._asked or self.asker is None or not is_question(answer):
+            return None
+        self._asked = True
+        try:
+            return " ".join((await self.stop.guard(self.asker.reply(answer))).split())
+        except StoppedError:
+            raise
+        except Exception:  # nobody is there any more: the question is the answer
+            return None
 
     def _judge(self, step: Step) -> None:
         """End the task where going on makes no sense."""
@@ -384,3 +365,7 @@ class Agent:
 
     def _time_is_up(self) -> str:
         return f"No answer within {self.limits.seconds:g} s; raise CodeAct.max_seconds."
+
+
+def _guided(seen: Observation, guide: str) -> Observation:
+    return replace(seen, text=f"{seen.text}\n\n{guide}", guide=f"\n\n{guide}")

@@ -65,6 +65,12 @@ def observe(execution: Execution, *, limit: int = 4000, images: bool = False, ch
     return Observation(execution.status, text, tuple(gallery.shown), dropped, gallery.dropped)
 
 
+def whole(execution: Execution) -> str:
+    """Return all the text that a cell gave: what it printed and displayed, stderr, its error."""
+    body, stderr = _outputs(execution, Gallery(visible=False))
+    return "\n".join(filter(None, (body, stderr, _error(execution))))
+
+
 def shorten(text: str, limit: int) -> str:
     """Return an old observation in at most `limit` characters: its first line, then a start and an end.
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent.probe_errors import explain
 from codeact_kernel.agent.probe_files import heads_of, list_files
+from codeact_kernel.agent.probe_functions import taken
+from codeact_kernel.agent.probe_left import left_behind
 from codeact_kernel.agent.probe_values import MODULE_DICT, exact_text, label_of, result_of, signature_of, summarise
 from codeact_kernel.secret_names import is_secret_name
 
@@ -23,7 +25,16 @@ if TYPE_CHECKING:
 
 MOST_NAMES, MOST_FUNCTIONS = 60, 30
 SHELL_NAMES = frozenset(("In", "Out", "get_ipython", "exit", "quit"))
-PARTS = ("../secret_names", "probe_values", "probe_advice", "probe_errors", "probe_files", "probe")
+PARTS = (
+    "../secret_names",
+    "probe_values",
+    "probe_functions",
+    "probe_advice",
+    "probe_errors",
+    "probe_files",
+    "probe_left",
+    "probe",
+)
 
 
 def source() -> str:
@@ -89,8 +100,10 @@ def report(
     is the exception the cell ended with; `seconds` bounds the looking: what comes later is listed by type only.
 
     Returns names {name: [type, summary, stamp]} (at most 60, the latest; `left_out` counts the others), files
-    {name: bytes}, cwd, modules, functions, result (None also for objects whose own text/plain says more) and
-    error {ename, evalue, frames [[where, line, source]], hints}. Raises nothing, whatever objects it meets.
+    {name: bytes}, cwd, modules, functions, left (see `left_behind`), result (None also for objects whose own
+    text/plain says more), final (the text of what `final_answer` was called with since the last report, None
+    without that) and error {ename, evalue, frames [[where, line, source]], hints}. Raises nothing, whatever
+    objects it meets.
     """
     start = time.perf_counter()
     found: dict[str, Any] = {"files": {}, "heads": {}, "cwd": "", "result": None, "error": None}
@@ -106,7 +119,15 @@ def report(
             found["result"] = result_of(out[execution_count], start + seconds)
         except Exception:
             found["result"] = None
+    try:
+        found["final"] = taken(start + seconds)
+    except Exception:
+        found["final"] = "<an object whose text cannot be had>"
     if error is not None:
         found["error"] = explain(error, found["cwd"], found["files"])
     found.update(_names(namespace, hidden, start + seconds))
+    try:
+        found["left"] = left_behind()
+    except Exception:
+        found["left"] = []
     return found

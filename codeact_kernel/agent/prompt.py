@@ -16,7 +16,7 @@ from codeact_kernel.canonical import digest
 from codeact_kernel.types import Image, Message, Step, TaskTurn, Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 CHARS_PER_TOKEN = 3.0
 """A cautious guess for code and tables until the model has told us better."""
@@ -24,8 +24,17 @@ CHARS_PER_TOKEN = 3.0
 SHORT = (600, 160)
 """Characters an old observation keeps, gently first."""
 
-REFILL = 0.6
-"""Trimming goes on until the messages take this part of the budget, so that the next trim is far away."""
+HANDLE, LEFT_OUT = 0, -1
+"""Further: a note on how to get the output back, and no more of the turn than that it is missing."""
+
+HANDLE_WORDS = "[{size:,} characters of output are left out here; out({step}) returns all that step {step} gave.]"
+
+LATEST = 6
+"""Turns at the end that are never left out."""
+
+REFILL, ENOUGH = 0.6, 0.8
+"""Trimming goes on until the messages take the first part of the budget, so that the next trim is far away; at
+the end of a stage the second is enough."""
 
 FENCE_LINE = re.compile(r"^ {0,3}(`{3,}|~{3,})", re.MULTILINE)
 
@@ -43,21 +52,45 @@ def build(
     Args:
         system: the system prompt, verbatim; empty for none.
         turns: tasks and steps in order.
-        view: index of a turn -> characters its observation is shortened to.
+        view: index of a turn -> characters its observation is shortened to; HANDLE: only a note on how to get it
+            back stands for it; LEFT_OUT: the turn is not sent.
         images: whether the pictures of observations are sent.
 
     Neighbours of one role are joined, since many chat templates insist on alternation.
     """
     messages = [Message("system", system)] if system else []
+    missing: list[Turn] = []
     for index, turn in enumerate(turns):
-        for message in _messages_of(turn, (view or {}).get(str(index)), images=images):
-            if messages and messages[-1].role == message.role:
-                last = messages.pop()
-                joined = last.content + "\n\n" + message.content
-                messages.append(Message(message.role, joined, last.images + message.images))
-            else:
-                messages.append(message)
+        keep = (view or {}).get(str(index))
+        if keep == LEFT_OUT:
+            missing.append(turn)
+            continue
+        if missing:
+            _add(messages, Message("user", _left_out(missing)))
+            missing = []
+        for message in _messages_of(turn, keep, images=images):
+            _add(messages, message)
     return messages
+
+
+def _add(messages: list[Message], message: Message) -> None:
+    if messages and messages[-1].role == message.role:
+        last = messages.pop()
+        joined = last.content + "\n\n" + message.content
+        message = Message(message.role, joined, last.images + message.images)
+    messages.append(message)
+
+
+def _left_out(turns: Sequence[Turn]) -> str:
+    """Return the line that stands for turns that are not sent."""
+    steps = [turn.index for turn in turns if isinstance(turn, Step)]
+    if not steps:
+        return "[An earlier task is left out here.]"
+    which = f"Step {steps[0]} is" if len(steps) == 1 else f"Steps {steps[0]} to {steps[-1]} are"
+    return (
+        f"[{which} left out here. The variables are still there, and out({steps[0]}), for example, returns all "
+        f"that step {steps[0]} gave.]"
+    )
 
 
 def digest_of(messages: Iterable[Message]) -> str:
@@ -86,22 +119,47 @@ def fit(
     """
     grown = dict(view)
 
-    def size() -> float:
-        return sum(len(m.content) for m in build(system, turns, grown, images=images)) / chars_per_token
-
-    if not budget or size() <= budget:
+    sizes = [_size(turn, grown.get(str(index)), images=images) for index, turn in enumerate(turns)]
+    total, most = len(system) + sum(sizes), budget * chars_per_token
+    if not budget or total <= most:
         return grown
-    observed = [index for index, turn in enumerate(turns) if isinstance(turn, Step) and turn.observation]
-    for keep, indices in ((SHORT[0], observed[:-1]), (SHORT[1], observed[:-1]), (SHORT[0], observed[-1:])):
+    for keep, indices in _stages(turns):
         for index in indices:
-            turn = turns[index]
-            if isinstance(turn, Step) and turn.observation and len(turn.observation.text) > keep:
-                grown[str(index)] = min(keep, grown.get(str(index), keep))
-                if size() <= budget * REFILL:
-                    return grown
-        if size() <= budget:
+            size = _size(turns[index], keep, images=images)
+            if size < sizes[index] and keep < grown.get(str(index), keep + 1):
+                grown[str(index)] = keep
+                total, sizes[index] = total - sizes[index] + size, size
+            if total <= most * REFILL:
+                return grown
+        if total <= most * ENOUGH:
             return grown
+    newest = next((str(index) for index, turn in reversed(list(enumerate(turns))) if _is_long(turn)), None)
+    if total > most and newest is not None:
+        grown[newest] = min(SHORT[0], grown.get(newest, SHORT[0]))
     return grown
+
+
+def _is_long(turn: Turn) -> bool:
+    return isinstance(turn, Step) and turn.observation is not None and len(turn.observation.text) > SHORT[0]
+
+
+def _stages(turns: Sequence[Turn]) -> Iterator[tuple[int, list[int]]]:
+    """Yield what may be trimmed, gently first: how far, and which turns, the oldest first.
+
+    The first task says what was in the kernel, the last one what is wanted now: they stay, as the latest turns do.
+    """
+    observed = [index for index, turn in enumerate(turns) if isinstance(turn, Step) and turn.observation]
+    tasks = [index for index, turn in enumerate(turns) if isinstance(turn, TaskTurn)]
+    for keep in (*SHORT, HANDLE):
+        yield keep, observed[:-1]
+    yield LEFT_OUT, [index for index in range(len(turns) - LATEST) if index not in {*tasks[:1], *tasks[-1:]}]
+
+
+def _size(turn: Turn, keep: int | None, *, images: bool) -> int:
+    """Return the characters that a turn adds, what joins it to its neighbours included."""
+    if keep == LEFT_OUT:
+        return 0
+    return sum(len(message.content) + 2 for message in _messages_of(turn, keep, images=images))
 
 
 def _messages_of(turn: Turn, keep: int | None, *, images: bool) -> list[Message]:
@@ -111,7 +169,10 @@ def _messages_of(turn: Turn, keep: int | None, *, images: bool) -> list[Message]
     observation = turn.observation
     if observation is not None:
         text = observation.text if keep is None else shorten(observation.text, keep)
-        pictures: tuple[Image, ...] = tuple(image for _, image in observation.images) if images else ()
+        if keep == HANDLE:
+            text = HANDLE_WORDS.format(size=len(observation.text), step=turn.index)
+        seen = images and keep != HANDLE
+        pictures: tuple[Image, ...] = tuple(image for _, image in observation.images) if seen else ()
         messages.append(Message("user", text, pictures))
     return messages
 

@@ -30,6 +30,9 @@ OWN_WORDS = (
     "answer-not-shown",
     "answer-without-figure",
     "after-warning",
+    "final-answer",
+    "check-failed",
+    "no-answer",
 )
 QUANTITY = re.compile(
     r"\bhow (?:many|much)\b"
@@ -41,6 +44,14 @@ ANNOUNCING = re.compile(
     r"(?!am\b|was\b|can|could|do not|don't|think|have\b|had\b|did\b|found\b)|let(?:'s| me| us)\b)",
     re.IGNORECASE,
 )
+OFFER = re.compile(
+    r"\b(?:would you like|do you want|shall i|should i (?:also|go on)|can i help|may i help|anything else|"
+    r"any other|want me to|let me know|need (?:any|more|further))\b",
+    re.IGNORECASE,
+)
+"""What polite models put under an answer."""
+MOST_NUMBERS = 3
+"""A reply with more of them states figures: it is an answer, whatever it asks at its end."""
 NUMERAL = re.compile(r"\b(?:no|none|zero|one|two|three|four|five|six|seven|eight|nine|ten|all)\b", re.IGNORECASE)
 WARNING = re.compile(r"\b\w*(?:Warning|ChainedAssignmentError)\b:")
 CHAINED = re.compile(
@@ -151,6 +162,12 @@ def echo_complaint(answer: str) -> str | None:
     return None
 
 
+def is_question(text: str) -> bool:
+    """Say whether a reply asks the user something that the task hangs on: an answer with an offer does not."""
+    last = re.split(r"(?<=[.!?])\s+", text.strip())[-1]
+    return last.endswith("?") and not OFFER.search(last) and len(re.findall(r"\d[\d.,]*", text)) <= MOST_NUMBERS
+
+
 def figure_missing(task: str, answer: str) -> bool:
     """Say whether a task asks for a figure and the answer states none."""
     return bool(QUANTITY.search(task)) and not re.search(r"\d", answer) and not NUMERAL.search(answer)
@@ -177,6 +194,8 @@ class Evidence:
             if isinstance(turn, TaskTurn):
                 texts.append(turn.content)
                 last = None
+            elif turn.told is not None and turn.told.by == "user":
+                texts.append(turn.told.text)
             elif turn.observation is not None and turn.kind != "note":
                 texts.append(turn.observation.text)
                 last, acted = turn.observation.status, True

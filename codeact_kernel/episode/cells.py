@@ -163,6 +163,9 @@ def step_entry(step: Step, position: int, prev: str | None) -> Entry:
     )
     action["metadata"] |= _execution_metadata(ran)
     cells.append(action)
+    if step.answer is not None:
+        last = {"kind": "answer", "position": position, "part": 2, "step": step.index}
+        cells.append(markdown(f"{name}-answer", plain_text(step.answer), last))
     return Entry("step", position, tuple(cells))
 
 

@@ -151,8 +151,8 @@ def answer_of(path: Path, task: str) -> str | None:
         turn = turn_of(entry)
         if isinstance(turn, TaskTurn):
             inside = turn.text == task
-        elif inside and isinstance(turn, Step) and turn.kind == "answer":
-            answer = turn.thought or turn.completion.text
+        elif inside and isinstance(turn, Step) and turn.answer is not None:
+            answer = turn.answer
     return answer
 
 

@@ -143,7 +143,7 @@ def episode_of(said: Conversation, row: Row, form: str, *, file: str, line: int)
         make: Any = task_entry if isinstance(turn, TaskTurn) else step_entry
         episode.entries.append(make(turn, position, episode.head))
     last = said.turns[-1]
-    done = isinstance(last, Step) and last.kind == "answer"
+    done = isinstance(last, Step) and last.answer is not None
     if not done:
         cause = "The conversation that was imported ends without an answer."
         episode.entries.append(error_entry("failed", cause, len(said.turns), episode.head))

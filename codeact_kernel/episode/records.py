@@ -24,6 +24,7 @@ from codeact_kernel.types import (
     Request,
     Step,
     TaskTurn,
+    Told,
     Usage,
 )
 
@@ -38,13 +39,19 @@ _TYPES: dict[str, dict[str, tuple[type, ...]]] = {
     "": {
         **dict.fromkeys(("kind", "text", "finish"), _TEXT),
         **dict.fromkeys(("thought", "code", "reasoning"), _MAYBE_TEXT),
-        **dict.fromkeys(("request", "timing", "approval", "execution", "observation"), _MAYBE_DICT),
+        **dict.fromkeys(("request", "timing", "approval", "execution", "observation", "told"), _MAYBE_DICT),
         **dict.fromkeys(("repairs", "drafts", "risk", "stdin"), _MAYBE_LIST),
     },
     "request": {"digest": _TEXT, "count": (int,), "view": _MAYBE_DICT},
     "timing": dict.fromkeys(("asked", "first_token", "answered", "ran", "finished"), _MAYBE_TEXT),
+    "told": {"by": _TEXT, "text": _TEXT},
     "approval": {"decision": _TEXT, **dict.fromkeys(("by", "proposed", "reason"), _MAYBE_TEXT)},
-    "execution": {"status": _TEXT, "result": _MAYBE_TEXT, "error": _MAYBE_DICT, "notes": _MAYBE_LIST},
+    "execution": {
+        "status": _TEXT,
+        **dict.fromkeys(("result", "final"), _MAYBE_TEXT),
+        "error": _MAYBE_DICT,
+        "notes": _MAYBE_LIST,
+    },
     "observation": {
         **dict.fromkeys(("status", "text"), _TEXT),
         "images": _MAYBE_LIST,
@@ -124,6 +131,7 @@ def step_record(step: Step, prev: str | None) -> Record:
             "observation": _observation_to_json(step.observation, outputs),
             "stdin": [dict(answer) for answer in ran.stdin] if ran else [],
             "source": sha256(plain_text(step.code)) if step.code is not None else None,
+            **({"told": {"by": step.told.by, "text": step.told.text}} if step.told is not None else {}),
             "prev": prev,
         }
     )
@@ -165,6 +173,7 @@ def step_from_record(record: Record, index: int, outputs: Sequence[NbOutput] = (
             observation=_observation_from_json(known.get("observation"), outputs),
             repairs=tuple(known.get("repairs") or ()),
             drafts=tuple(known.get("drafts") or ()),
+            told=Told(known["told"]["by"], known["told"]["text"]) if known.get("told") else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise EpisodeError(
@@ -228,6 +237,8 @@ def _execution_to_json(ran: Execution | None) -> dict[str, Any] | None:
             "frames": [list(frame) for frame in ran.error.frames],
             "hints": list(ran.error.hints),
         }
+    if ran.final is not None:
+        known["final"] = ran.final
     if ran.notes:
         known["notes"] = list(ran.notes)
     return known
@@ -252,6 +263,7 @@ def _execution_from_json(known: Record, timing: Record, outputs: Sequence[NbOutp
         finished=timing.get("finished") or "",
         error=_error_from_json(ran.get("error")),
         result=ran.get("result"),
+        final=ran.get("final"),
         notes=tuple(ran.get("notes") or ()),
         stdin=tuple(known.get("stdin") or ()),
     )

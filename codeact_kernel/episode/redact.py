@@ -1,21 +1,12 @@
-"""Secrets are taken out before an episode leaves: exact values of the environment, and patterns of vendors.
-
-Every look at a text is a search for a literal, or a pattern that begins with one and is anchored to the left of
-a run of letters: the time is linear in the text, whatever it holds.
-"""
+"""Secrets are taken out of a whole notebook before it leaves, and its digests made anew; see `redactor`."""
 
 from __future__ import annotations
 
-import base64
 import copy
-import html
-import json
-import os
-import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
 
+from codeact_kernel import redactor as texts
 from codeact_kernel.agent.prompt import build, digest_of
 from codeact_kernel.canonical import sha256
 from codeact_kernel.episode import schema
@@ -26,46 +17,10 @@ from codeact_kernel.episode.notebook import Episode, from_notebook
 from codeact_kernel.episode.plain import escape, plain_text, unescape
 from codeact_kernel.episode.records import Record, record_digest
 from codeact_kernel.errors import EpisodeError
-from codeact_kernel.secret_names import is_secret_variable
 from codeact_kernel.types import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-SHORTEST, ALL_FORMS_FROM = 4, 8
-"""Characters: shorter values are not looked for; from the second on also encoded, and inside of words."""
-
-TRIVIAL = {"true", "false", "none", "null", "auto", "default", "enabled", "disabled"}
-
-_START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt]))"
-"""Not inside a run of letters and digits (a base64 picture), but after an escaped line end."""
-
-PATTERNS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
-    (name, literal, re.compile(pattern))
-    for name, literal, pattern in (
-        ("private key", "PRIVATE KEY-----", r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[A-Za-z0-9+/=\s\\:,]*"),
-        ("API key (sk-)", "sk-", _START + r"sk-[A-Za-z0-9_-]{20,}"),
-        ("Stripe key", "k_", _START + r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-        ("AWS access key", "AKIA", _START + r"AKIA[0-9A-Z]{16}(?![0-9A-Za-z])"),
-        ("AWS access key", "ASIA", _START + r"ASIA[0-9A-Z]{16}(?![0-9A-Za-z])"),
-        ("GitHub token", "gh", _START + r"gh[pousr]_[A-Za-z0-9]{30,}"),
-        ("GitHub token", "github_pat_", _START + r"github_pat_[A-Za-z0-9_]{22,}"),
-        ("GitLab token", "glpat-", _START + r"glpat-[A-Za-z0-9_-]{20,}"),
-        ("Hugging Face token", "hf_", _START + r"hf_[A-Za-z0-9]{30,}"),
-        ("Google API key", "AIza", _START + r"AIza[A-Za-z0-9_-]{35}"),
-        ("Slack token", "xox", _START + r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
-        ("npm token", "npm_", _START + r"npm_[A-Za-z0-9]{36}"),
-        ("PyPI token", "pypi-", _START + r"pypi-[A-Za-z0-9_-]{50,}"),
-        (
-            "JSON web token",
-            "eyJ",
-            _START + r"eyJ[A-Za-z0-9_-]{10,4096}\.eyJ[A-Za-z0-9_-]{10,8192}\.[A-Za-z0-9_-]{10,}",
-        ),
-        ("password in a URL", "://", r"(?<=://)[^\s/:@\"'<>]{0,128}:[^\s/@\"'<>]{1,128}(?=@)"),
-        ("bearer token", "earer", r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*"),
-    )
-)
-"""What is found by its shape: its name, a literal that it must hold, and a pattern."""
+    from collections.abc import Callable
 
 STRUCTURE = {
     *("kind", "role", "status", "finish", "decision", "by", "schema", "cell_type", "output_type", "name", "type"),
@@ -73,7 +28,6 @@ STRUCTURE = {
 }
 """Keys whose texts, where they are words of the schema, make the episode what it is."""
 
-_MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
 _NOTEBOOK_KEYS = {
     *("cells", "metadata", "nbformat", "nbformat_minor", "source", "outputs", "execution_count", "attachments"),
     *("data", "text", "name", "ename", "evalue", "traceback", "tags", "jupyter", "kernelspec", "language_info"),
@@ -95,92 +49,16 @@ _NOTEBOOK_KEYS = {
 }
 
 
-class Redactor:
-    """Takes secrets out of texts and counts what it took, by name and never by value."""
+class Redactor(texts.Redactor):
+    """Takes secrets out of whole notebooks and rows: the words of the formats stay."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        """Look for the values of the variables named like secrets; None takes this process's environment."""
-        self.found: dict[str, int] = {}
-        self._forms: list[tuple[str, str]] = []
-        self._words: list[tuple[str, str, re.Pattern[str]]] = []
-        for name, value in sorted((os.environ if environ is None else environ).items()):
-            if is_secret_variable(name):
-                self._watch(name, value)
-        self._forms.sort(key=lambda form: len(form[1]), reverse=True)
+    def keeps(self, key: str, value: str) -> bool:
+        """Say whether a text under this key makes the episode what it is."""
+        return key in STRUCTURE and value in _vocabulary()
 
-    def text(self, text: str) -> str:
-        """Return a text without secrets; `[redacted NAME]` stands in the place of each."""
-        for name, form in self._forms:
-            count = text.count(form)
-            if count:
-                self._count(name, count)
-                text = text.replace(form, f"[redacted {name}]")
-        for name, literal, pattern in (*self._words, *PATTERNS):
-            if literal in text:
-                text, count = pattern.subn(f"[redacted {name}]", text)
-                self._count(name, count)
-        return text
-
-    def value(self, value: Any, key: str = "") -> Any:
-        """Return a deep copy of a JSON value without secrets in its texts and in the names that data gave.
-
-        A text that is stored as a list of lines is looked at as a whole.
-        """
-        if isinstance(value, str):
-            return value if key in STRUCTURE and value in _vocabulary() else self.text(value)
-        if isinstance(value, dict):
-            return {self._key(name): self.value(item, name) for name, item in value.items()}
-        if isinstance(value, list):
-            if len(value) > 1 and all(isinstance(item, str) for item in value) and value[0].endswith("\n"):
-                before = "".join(value)
-                after = self.text(before)
-                return list(value) if after == before else after.splitlines(keepends=True)
-            return [self.value(item, key) for item in value]
-        return value
-
-    def summary(self) -> list[dict[str, Any]]:
-        """Return what was taken out so far: `[{"what": name, "count": times}]`."""
-        return [{"what": name, "count": count} for name, count in sorted(self.found.items())]
-
-    def _watch(self, name: str, value: str) -> None:
-        value = value.strip()
-        if len(value) < SHORTEST or value.lower() in TRIVIAL or (value.isdigit() and len(value) < ALL_FORMS_FROM):
-            return
-        if len(value) < ALL_FORMS_FROM:
-            pattern = re.compile(rf"(?<![A-Za-z0-9_]){re.escape(value)}(?![A-Za-z0-9_])")
-            self._words.append((name, value, pattern))
-            return
-        self._forms += [(name, form) for form in dict.fromkeys(forms(value))]
-
-    def _key(self, name: str) -> str:
-        return name if name in _vocabulary() or _MIME.fullmatch(name) else self.text(name)
-
-    def _count(self, name: str, count: int) -> None:
-        if count:
-            self.found[name] = self.found.get(name, 0) + count
-
-
-def forms(secret: str) -> Iterator[str]:
-    """Yield the ways in which a secret of at least 8 characters may stand in a text.
-
-    Plain, in JSON, HTML and URLs, in hex, and in base64 wherever it begins in what was encoded.
-    """
-    raw = secret.encode("utf-8", "surrogatepass")
-    yield secret
-    yield json.dumps(secret)[1:-1]
-    yield repr(secret)[1:-1]
-    yield html.escape(secret)
-    for url in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
-        yield url
-        yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), url)
-    yield raw.hex()
-    yield raw.hex().upper()
-    for shift, first in ((0, 0), (1, 2), (2, 3)):
-        # The letters of base64 that depend on the secret alone, when `shift` bytes (mod 3) stand before it.
-        whole = base64.b64encode(b"\0" * shift + raw).decode()[first : 8 * (shift + len(raw)) // 6]
-        if len(whole) >= ALL_FORMS_FROM:
-            yield whole
-            yield whole.replace("+", "-").replace("/", "_")
+    def keeps_key(self, name: str) -> bool:
+        """Say whether a key is a word of the formats."""
+        return name in _vocabulary() or super().keeps_key(name)
 
 
 def redact_notebook(notebook: dict[str, Any], redactor: Redactor) -> dict[str, Any]:

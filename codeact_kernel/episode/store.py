@@ -8,6 +8,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.episode import provenance
 from codeact_kernel.episode.cells import (
     Entry,
     error_entry,
@@ -33,7 +34,9 @@ from codeact_kernel.episode.notebook import (
 from codeact_kernel.episode.places import claim, free, named, stamp, way_to
 from codeact_kernel.episode.plain import escape, plain, unescape
 from codeact_kernel.episode.records import step_record, usage_from_json, usage_to_json
+from codeact_kernel.episode.redact import Redactor
 from codeact_kernel.errors import BusyError, EpisodeError
+from codeact_kernel.redactor import redactions
 from codeact_kernel.types import NbOutput, Outcome, Sampling, Step, TaskTurn, Usage, now
 
 if TYPE_CHECKING:
@@ -101,8 +104,9 @@ class EpisodeWriter:
         Raises:
             ConfigError: `path` cannot be written, or there is a file already.
         """
-        first = next((line.strip() for line in title.splitlines() if line.strip()), "Episode")
-        header = {**header, "title": first[:200]}
+        redactor = Redactor()
+        first = next((line.strip() for line in redactor.text(title).splitlines() if line.strip()), "Episode")
+        header = redactor.value({**header, "title": first[:200]})
         if path is not None:
             writer = cls(named(path), header, on_trouble)
             writer._claim(path)
@@ -111,7 +115,8 @@ class EpisodeWriter:
             writer._choose(folder, file_stem(first))
         writer._cwd = cwd
         writer._settle()
-        entry = prelude_entry(prelude, 0, failed, writer.header.get("cwd", "."))
+        known = [redactor.text(source) for source in prelude]
+        entry = prelude_entry(known, 0, failed, writer.header.get("cwd", "."))
         if entry.cells:
             writer._add(entry)
             writer.header["prelude"] = prelude_digest(writer._episode)
@@ -149,8 +154,7 @@ class EpisodeWriter:
         """Keep a task; after `end`, reopen the episode for it."""
         self._reopen()
         self._before_task = usage_from_json(self.header.get("usage"))
-        tasks = list(self.header.get("tasks") or ())
-        tasks.append(task_to_json(turn, self.header))
+        tasks = [*(self.header.get("tasks") or ()), task_to_json(turn, self.header)]
         self.header |= {"tasks": tasks}
         self._keep("task", task_entry(turn, self._next, self._episode.head), header={"tasks": tasks})
         self._save()
@@ -183,8 +187,8 @@ class EpisodeWriter:
     ) -> None:
         """Keep a cell that the user ran meanwhile; it is in the notebook from the next save on."""
         self._reopen()
-        head = self._episode.head
-        self._keep("human", human_entry(source, outputs, execution_count, self._next, head, failed=failed))
+        kept, head = Redactor().text(source), self._episode.head
+        self._keep("human", human_entry(kept, outputs, execution_count, self._next, head, failed=failed))
 
     @one_at_a_time
     def update(self, **header_changes: Any) -> None:
@@ -216,6 +220,7 @@ class EpisodeWriter:
         changes = {name: self.header[name] for name in ("status", "ended", "tasks", "usage")}
         self._append("end", {"header": plain(changes)})
         self._save()
+        provenance.note(self._episode.header)
         self._running = False
         self._finish()
 
@@ -350,23 +355,23 @@ class EpisodeWriter:
             self._lock.release()
 
     def _append(self, event: str, data: dict[str, Any]) -> None:
-        journal = self._journal
-        if journal is not None:
+        if (journal := self._journal) is not None:
             self._try(lambda: journal.append(event, data))
 
     def _save(self) -> None:
         self._unsaved = True
-        self._refresh()
-        cells = [cell_bytes(about_cell(self._episode))]
+        cells: list[bytes] = []
         for number, entry in enumerate(self._episode.entries):
             if number not in self._texts:
                 self._texts[number] = [cell_bytes(cell) for cell in entry.cells]
             cells += self._texts[number]
-        data = notebook_bytes(metadata_of(self._episode), cells)
+        self.header["redactions"] = redactions(cell.decode() for cell in cells if b"[redacted " in cell)
+        self._refresh()
+        data = notebook_bytes(metadata_of(self._episode), [cell_bytes(about_cell(self._episode)), *cells])
 
         def save() -> None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # a cell may have removed it
             if not self._lock.held:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._lock.acquire()
             if self._stamp is None and self.path.exists():
                 raise FileExistsError(errno.EEXIST, "another file has its name", str(self.path))
@@ -384,8 +389,7 @@ class EpisodeWriter:
             self._trouble(error)
 
     def _trouble(self, error: OSError | BusyError) -> None:
-        words = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-        self._reason = words.rstrip(".")
+        self._reason = ((isinstance(error, OSError) and error.strerror) or str(error)).rstrip(".")
         if self._troubled:
             return
         self._troubled = True

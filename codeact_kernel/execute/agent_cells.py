@@ -30,7 +30,7 @@ from codeact_kernel.execute.around import (
 )
 from codeact_kernel.execute.capture import OutputReducer, Tee
 from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
-from codeact_kernel.execute.report import error_of, result_of, snapshot_of
+from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, now
 
 if TYPE_CHECKING:
@@ -181,9 +181,11 @@ class AgentCells:
             request.finish(Execution(status="error", error=lost))
 
     def _decline(self, sentence: str) -> dict[str, Any]:
-        """Answer an execute request without running it."""
-        print(sentence, file=sys.stderr)  # noqa: T201 - the cell's own output
+        """Answer an execute request without running it; the reply says so to the page, whose cell it is."""
+        if sentence != NEVER_BEGUN:  # outputs would make such a cell look as if it had begun; its chip says all
+            print(sentence, file=sys.stderr)  # noqa: T201 - the cell's own output
         return {
+            "codeact": "declined",
             "status": "ok",
             "execution_count": self._kernel.shell.execution_count - 1,
             "user_expressions": {},
@@ -238,9 +240,10 @@ class AgentCells:
                 finished=now(),
                 error=error_of(report) or plain_error(failure),
                 result=result_of(report),
+                final=final_of(report),
                 snapshot=snapshot_of(report) if report else None,
                 stdin=tuple(stdin),
-                notes=notes,
+                notes=(*notes, *left_of(report)),
             )
         )
         if reply is None:

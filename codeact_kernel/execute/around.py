@@ -8,7 +8,8 @@ import io
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
-from codeact_kernel.agent import probe
+from codeact_kernel.agent import probe, probe_functions
+from codeact_kernel.errors import ExecutionError
 from codeact_kernel.execute.interrupt import refuse_exit
 from codeact_kernel.execute.kernelside import take_literally
 from codeact_kernel.types import ErrorReport, ExecutionStatus
@@ -57,7 +58,20 @@ def look(shell: Any, count: int | None, failure: BaseException | None) -> dict[s
         return {}
 
 
-INTERRUPTIBLE = (check_names, changed_names, look)
+def evaluated(shell: Any, expression: str) -> str:
+    """Return `str()` of an expression's value; what it prints is dropped.
+
+    Raises:
+        ExecutionError: it fails; "NameError: ..." for example.
+    """
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return str(eval(expression, shell.user_ns))  # noqa: S307 - what the user asked for
+    except BaseException as error:
+        raise ExecutionError(f"{type(error).__name__}: {error}") from None
+
+
+INTERRUPTIBLE = (check_names, changed_names, look, evaluated)
 """What may take long around a cell, so that Stop must reach into it."""
 
 
@@ -82,6 +96,7 @@ def order_kept(
     outer = shell.displayhook.exec_result
     guess = take_literally(shell) if literal else _nothing
     shell.ask_exit = refuse_exit
+    probe_functions.forget()
     builtins.input = asks  # type: ignore[assignment]
     try:
         yield

@@ -21,6 +21,12 @@ class Executor(Protocol):
     async def inspect(self) -> Snapshot:
         """Return the namespace as it is now, without running a visible cell."""
 
+    async def evaluate(self, expression: str) -> str:
+        """Return `str()` of an expression's value in the user's namespace, without a cell.
+
+        Raises ExecutionError, "NameError: ..." for example, if it fails or the kernel is not there.
+        """
+
     async def interrupt(self) -> None:
         """Interrupt the running cell, if there is one. Safe from any thread's loop."""
 

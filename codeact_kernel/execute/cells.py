@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from codeact_kernel.errors import ExecutionError
 from codeact_kernel.execute.agent_cells import CellRequest
-from codeact_kernel.execute.around import look
+from codeact_kernel.execute.around import evaluated, look
 from codeact_kernel.execute.report import snapshot_of
 from codeact_kernel.execute.serving import PERSIST_SECONDS, description
 from codeact_kernel.types import ErrorReport, Execution
@@ -164,6 +164,12 @@ class CellsExecutor:
         except TimeoutError:
             report = await asyncio.to_thread(see)
         return snapshot_of(report)
+
+    async def evaluate(self, expression: str) -> str:
+        """Return the text of an expression's value; see `execute.base.Executor`."""
+        main = on_main(self._shell.kernel, lambda: evaluated(self._shell, expression))
+        text: str = await asyncio.wrap_future(main)
+        return text
 
     async def interrupt(self) -> None:
         """End the cell that runs, or take back the one that waits."""

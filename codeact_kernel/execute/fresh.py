@@ -4,46 +4,37 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import inspect
 import json
 import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent import probe
+from codeact_kernel.agent.approval import in_thread
 from codeact_kernel.errors import ExecutionError
-from codeact_kernel.execute import interrupt, kernelside
+from codeact_kernel.execute import interrupt, isolated_outputs
+from codeact_kernel.execute.boot import LOOK, SETTLE, preparation
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, safe_json
 from codeact_kernel.execute.process import KernelDeadError, KernelProcess
-from codeact_kernel.execute.report import error_of, result_of, snapshot_of
+from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from codeact_kernel.execute.isolated import Isolation
+
 GRACE_SECONDS = 5.0
 """How long a cell may take to end after its timeout before the kernel is killed."""
 PERSIST_SECONDS = 1.5
 """A cell that swallowed an interrupt is interrupted again this often."""
-_BOOT = """
-import sys, types
-for name, text in SOURCES.items():
-    module = types.ModuleType(name)
-    sys.modules[name] = module
-    exec(compile(text, "<" + name + ">", "exec"), module.__dict__)
-sys.modules["_codeact_interrupt"].prepare_kernel(SHELL)
-sys.modules["_codeact_side"].literally(SHELL, LITERAL)
-"""
 PRINTS_LATE = re.compile(
     r"^\s*[!%]|=\s*[!%]|\b(?:subprocess|os\.\w|system|p?open|[Tt]hread|concurrent|multiprocessing|joblib|n_jobs|ctypes"
     r"|asyncio|await)\b",
     re.MULTILINE,
 )
 """What may print when its cell has ended: processes, threads, tasks."""
-_SETTLE = "__import__('_codeact_side').settle()"
-_LOOK = "__import__('_codeact_side').look(get_ipython(), vars(__import__('_codeact_probe')), {count}, {failed})"
 
 
 @dataclass(slots=True)
@@ -79,6 +70,7 @@ class FreshExecutor:
         look: whether the namespace is looked at after each cell; without it, executions have no snapshot, result
             or hints, and most cells cost a round trip less.
         literal: whether cells mean what is written, see `kernelside.take_literally`; a person's own cells do not.
+        isolation: what the kernel may reach inside bubblewrap; None for a kernel with the user's rights.
     """
 
     def __init__(
@@ -91,9 +83,11 @@ class FreshExecutor:
         answer_stdin: Callable[[str], str] | None = None,
         look: bool = True,
         literal: bool = True,
+        isolation: Isolation | None = None,
     ) -> None:
         self._name = kernel_name
-        self._kernel = KernelProcess(kernel_name, cwd, env)
+        self._kernel = KernelProcess(kernel_name, cwd, env, isolation)
+        self._isolated = isolation is not None
         self._on_output = on_output
         self._answer_stdin = answer_stdin
         self._look = look
@@ -133,12 +127,7 @@ class FreshExecutor:
 
     def _preparation(self) -> str:
         """Return the code that puts what runs on the kernel's side there."""
-        sources = {
-            "_codeact_probe": probe.source(),
-            "_codeact_interrupt": inspect.getsource(interrupt),
-            "_codeact_side": inspect.getsource(kernelside),
-        }
-        return f"exec({_BOOT!r}, {{'SOURCES': {sources!r}, 'SHELL': get_ipython(), 'LITERAL': {self._literal}}})"
+        return preparation(literal=self._literal)
 
     async def run(self, code: str, *, timeout: float | None = None) -> Execution:
         """Run one cell; see `execute.base.Executor`.
@@ -185,8 +174,10 @@ class FreshExecutor:
             finished=now(),
             error=error_of(report) or _plain_error(reply),
             result=result_of(report),
+            final=final_of(report),
             snapshot=snapshot_of(report) if report else None,
             stdin=tuple(cell.stdin),
+            notes=left_of(report),
         )
 
     async def _carry_out(self, cell: _Cell, code: str, timeout: float | None) -> tuple[str, dict[str, Any]]:
@@ -237,6 +228,7 @@ class FreshExecutor:
                     # ipykernel needs a moment from here to the cell's code; before, it would drop the whole cell
                     self._loop.call_later(0.05, lambda: asyncio.ensure_future(self._strike(cell)))
             if kind in OUTPUT_TYPES:
+                content = isolated_outputs.passed(content) if self._isolated else content
                 cell.reducer.add(kind, content)
                 if self._on_output is not None:
                     piece = {key: value for key, value in content.items() if key != "transient"}
@@ -249,7 +241,7 @@ class FreshExecutor:
             assert self._answer_stdin is not None
             prompt = str(request.get("prompt", ""))
             try:
-                answer = await asyncio.to_thread(self._answer_stdin, prompt)
+                answer = await in_thread(self._answer_stdin, prompt)
             except Exception:
                 return "\x04"  # ipykernel's word for the end of input
             if not request.get("password"):
@@ -265,14 +257,14 @@ class FreshExecutor:
         if not self._python:
             return {}
         heard = self._heard(cell) if cell is not None else None
-        settle = {"settle": _SETTLE} if self._prints_late else {}
+        settle = {"settle": SETTLE} if self._prints_late else {}
         if not self._look:
             if settle:
                 await self._silently("", settle, heard, late)
             return {}
         try:
             async with asyncio.timeout(GRACE_SECONDS):
-                asked = {**settle, "look": _LOOK.format(count=count, failed=failed)}
+                asked = {**settle, "look": LOOK.format(count=count, failed=failed)}
                 reply = await self._silently("", asked, heard, late)
             answer = reply["user_expressions"]["look"]["data"]["text/plain"]
             report: dict[str, Any] = json.loads(ast.literal_eval(answer))
@@ -303,6 +295,21 @@ class FreshExecutor:
                 return snapshot_of(await self._report(None, None, failed=False, late=None))
             except KernelDeadError:
                 return Snapshot()
+
+    async def evaluate(self, expression: str) -> str:
+        """Return the text of an expression's value; see `execute.base.Executor`."""
+        self._must_be_started()
+        async with self._lock:
+            try:
+                reply = await self._silently("", {"value": f"str(({expression}))"})
+            except KernelDeadError as error:
+                raise ExecutionError(str(error)) from None
+        found = (reply.get("user_expressions") or {}).get("value") or {}
+        if found.get("status") != "ok":
+            raise ExecutionError(
+                f"{found.get('ename', 'Error')}: {found.get('evalue', 'no answer of the kernel')}"
+            )
+        return str(ast.literal_eval(found["data"]["text/plain"]))
 
     async def interrupt(self) -> None:
         """Interrupt the running cell, if there is one; from any loop of any thread."""

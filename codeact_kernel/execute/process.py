@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import ExecutionError
+from codeact_kernel.execute import isolated
+from codeact_kernel.execute.allowed_hosts import HostProxy
 from codeact_kernel.secret_names import is_secret_variable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
+
+    from codeact_kernel.execute.isolated import Isolation
 
 START_SECONDS = 60.0
 DEATH_POLL_SECONDS = 0.2
+WATCH_SECONDS = 0.5
 STRAGGLER_SECONDS = 10.0
 """How long after the reply the idle message may be missing, or the other way round."""
 
@@ -38,9 +44,19 @@ def child_environment(extra: dict[str, str] | None) -> dict[str, str]:
 
 
 class KernelProcess:
-    """One kernel over jupyter_client, used from one asyncio loop. Nothing of it outlives `close`."""
+    """One kernel over jupyter_client, used from one asyncio loop. Nothing of it outlives `close`.
 
-    def __init__(self, kernel_name: str, cwd: Path | None, env: dict[str, str] | None) -> None:
+    With `isolation`, it is a Python kernel inside bubblewrap; see `isolated`.
+    """
+
+    def __init__(
+        self, kernel_name: str, cwd: Path | None, env: dict[str, str] | None, isolation: Isolation | None = None
+    ) -> None:
+        self._isolation = isolation
+        self._runtime: Path | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._proxy: HostProxy | None = None
+        self.ended_by = ""
         self._name = kernel_name
         self._cwd = cwd
         self._env = env
@@ -65,7 +81,9 @@ class KernelProcess:
         self._context.rcvhwm = 0  # a subscriber with a full queue loses outputs without a word
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._manager = AsyncKernelManager(kernel_name=self._name, context=self._context)
-        if self._manager.has_trait("transport_encryption") and zmq.has("curve"):
+        if self._isolation is not None:
+            await self._lock_in(self._isolation)
+        elif self._manager.has_trait("transport_encryption") and zmq.has("curve"):
             self._manager.transport_encryption = "auto"  # other users of this machine can read plain TCP
         try:
             await self._manager.start_kernel(
@@ -75,6 +93,8 @@ class KernelProcess:
                 stderr=self._stderr,
             )
             self._group = getattr(self._manager.provisioner, "pgid", None)
+            if self._isolation is not None:
+                self._watch = asyncio.create_task(self._watched(self._isolation))
             self._client = self._manager.client()
             self._client.start_channels(hb=False)
             await self._hello()
@@ -90,6 +110,43 @@ class KernelProcess:
         except BaseException:
             await self.close()
             raise
+
+    async def _lock_in(self, isolation: Isolation) -> None:
+        """Let the manager start the kernel inside bubblewrap, over sockets of files in a folder of its own.
+
+        Raises:
+            ExecutionError: see `isolated.prepare`.
+        """
+        from jupyter_client.kernelspec import KernelSpec, KernelSpecManager  # noqa: PLC0415 - import time
+
+        self._runtime = Path(tempfile.mkdtemp(prefix="codeact-"))
+        connection = self._runtime / "kernel.json"
+        try:
+            cell = isolated.prepare(isolation, self._cwd or Path.cwd(), self._runtime, self._env)
+        except BaseException:
+            await self.close()
+            raise
+        if isolation.hosts:
+            self._proxy = HostProxy(isolation.hosts)
+            await self._proxy.start(self._runtime / isolated.PROXY_SOCKET)
+        spec = KernelSpec(
+            argv=cell.command("{connection_file}"),
+            display_name="isolated",
+            language="python",
+            interrupt_mode="message",
+        )
+
+        class OneSpec(KernelSpecManager):  # type: ignore[misc, unused-ignore]
+            """Knows this kernel and no other."""
+
+            def get_kernel_spec(self, kernel_name: str) -> KernelSpec:  # noqa: ARG002
+                """Return it, whatever it is called."""
+                return spec
+
+        self._manager.kernel_spec_manager = OneSpec()
+        self._manager.connection_file = str(connection)
+        self._manager.transport = "ipc"
+        self._manager.ip = str(self._runtime / "s")
 
     async def _hello(self) -> None:
         """Ask for kernel_info until the reply and something on IOPub came: then both channels are open."""
@@ -196,12 +253,27 @@ class KernelProcess:
             await asyncio.sleep(DEATH_POLL_SECONDS)
         return self.obituary()
 
+    async def _watched(self, isolation: Isolation) -> None:
+        """End the kernel when it and its children are too many, or hold too much."""
+        process = self._manager.provisioner.process
+        while process.poll() is None:
+            processes, memory = await asyncio.to_thread(isolated.weigh, process.pid)
+            if processes > isolation.processes or memory > isolation.memory:
+                self.ended_by = (
+                    f"it had more than {isolation.processes} processes"
+                    if processes > isolation.processes
+                    else f"it held more than {isolation.memory / 1e9:.1f} GB"
+                )
+                await self.kill()
+                return
+            await asyncio.sleep(WATCH_SECONDS)
+
     def obituary(self) -> str:
         """Return the sentence for a dead kernel."""
         process = getattr(getattr(self._manager, "provisioner", None), "process", None)
         code = getattr(process, "returncode", None)
-        how = ""
-        if isinstance(code, int):
+        how = f" ({self.ended_by})" if self.ended_by else ""
+        if isinstance(code, int) and not how:
             how = f" (exit code {code})" if code >= 0 else f" (signal {-code})"
         return f"The kernel process ended{how}; its variables are lost, start a new kernel to go on."
 
@@ -222,6 +294,10 @@ class KernelProcess:
     async def close(self) -> None:
         """End the process, its children, channels and files. May be called again."""
         manager, client, context, stderr = self._manager, self._client, self._context, self._stderr
+        watch, proxy, runtime = self._watch, self._proxy, self._runtime
+        self._watch = self._proxy = self._runtime = None
+        if watch is not None:
+            watch.cancel()
         if client is not None:
             client.stop_channels()
         if manager is not None and manager.has_kernel:
@@ -232,6 +308,10 @@ class KernelProcess:
             context.destroy(linger=0)
         if stderr is not None:
             stderr.close()
+        if proxy is not None:
+            await proxy.close()
+        if runtime is not None:
+            shutil.rmtree(runtime, ignore_errors=True)
         self._manager = self._client = self._context = self._stderr = self._group = None
 
     def _last_words(self) -> str:

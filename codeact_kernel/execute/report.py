@@ -36,6 +36,17 @@ def error_of(report: Mapping[str, Any]) -> ErrorReport | None:
     )
 
 
+def final_of(report: Mapping[str, Any]) -> str | None:
+    """Return the text of the answer that the cell gave with `final_answer`, None where it gave none."""
+    final = report.get("final")
+    return None if final is None else str(final)
+
+
+def left_of(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return sentences on what the cell left running."""
+    return tuple(map(str, report.get("left") or ()))
+
+
 def result_of(report: Mapping[str, Any]) -> str | None:
     """Return the summary of the cell's last expression, None where there was none."""
     result = report.get("result")

@@ -23,6 +23,7 @@ from codeact_kernel.execute.around import (
     INTERRUPTIBLE,
     changed_names,
     check_names,
+    evaluated,
     look,
     order_kept,
     plain_error,
@@ -30,7 +31,7 @@ from codeact_kernel.execute.around import (
 )
 from codeact_kernel.execute.capture import OutputReducer
 from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
-from codeact_kernel.execute.report import error_of, result_of, snapshot_of
+from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
@@ -182,9 +183,10 @@ class ServingExecutor:
             finished=now(),
             error=error_of(report) or plain_error(failure),
             result=result_of(report),
+            final=final_of(report),
             snapshot=snapshot_of(report) if report else None,
             stdin=tuple(stdin),
-            notes=notes,
+            notes=(*notes, *left_of(report)),
         )
 
     async def _run_code(self, code: str) -> Any:
@@ -251,6 +253,19 @@ class ServingExecutor:
             return look(self._shell, None, None)
 
         return snapshot_of(await asyncio.wrap_future(submit(serving, seen)))
+
+    async def evaluate(self, expression: str) -> str:
+        """Return the text of an expression's value; see `execute.base.Executor`."""
+        serving = await self._waiting()
+
+        async def found() -> str:
+            task = asyncio.current_task()
+            assert task is not None
+            with serving.guard.striker.cell(task):
+                return evaluated(self._shell, expression)
+
+        text: str = await asyncio.wrap_future(submit(serving, found))
+        return text
 
     async def interrupt(self) -> None:
         """Interrupt the running cell, if there is one; from any loop of any thread. Does not call on_interrupt."""

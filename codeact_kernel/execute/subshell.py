@@ -21,6 +21,12 @@ RETRY_SECONDS = 0.02
 LAST_MAJOR = 7
 """The version of ipykernel whose insides these are."""
 
+COMMS = logging.getLogger("Comm")
+"""Where the package `comm` says that there is no such comm."""
+
+TASKS = logging.getLogger("asyncio")
+"""Where ipykernel's tasks are heard of that failed."""
+
 logger = logging.getLogger(__name__)
 _lock = threading.Lock()
 _own: _Own | None = None
@@ -40,6 +46,8 @@ class _Own:
         self._parent_lock = threading.Lock()
         self._events = kernel.shell.events
         self._events.register("pre_execute", self.note)
+        COMMS.addFilter(self._matters)
+        TASKS.addFilter(_not_of_a_subshell_that_went)
         self.note()
         self._channel.io_loop.add_callback(self._make)
 
@@ -60,6 +68,8 @@ class _Own:
         """End the subshell, soon; from any thread, also its own."""
         with suppress(ValueError):
             self._events.unregister("pre_execute", self.note)
+        COMMS.removeFilter(self._matters)
+        TASKS.removeFilter(_not_of_a_subshell_that_went)
         self._channel.io_loop.add_callback(self._drop)
 
     def _drop(self) -> None:
@@ -68,6 +78,14 @@ class _Own:
         if ident is not None:
             with suppress(Exception):  # a client may have deleted it
                 self._channel.manager._delete_subshell(ident)  # noqa: SLF001
+
+    def _matters(self, record: logging.LogRecord) -> bool:
+        """Say whether a warning about comms is one: for the thread that hands messages on, many a comm is to come.
+
+        It asks for the comm of each message before the shell that makes it has seen `comm_open`, and its warnings
+        would stand in the outputs of whatever cell runs. The shell that gets the message warns if it must.
+        """
+        return bool(record.thread != self._channel.ident)
 
     def ident(self) -> str | None:
         """Return the subshell's id, None while there is none (yet, or any more)."""
@@ -147,14 +165,17 @@ def route(comm: Any) -> None:
     figures which a cell is still drawing, and show them nowhere (ipykernel #1564).
 
     A comm that the front end opened stays on the front end's own subshell if it has one: what follows `comm_open`
-    at once is there already, and must not be overtaken.
+    at once is there already, and must not be overtaken. Only `comm_close`, which alone has no data, comes to ours:
+    a front end that goes deletes its subshell right behind it, and what is still in there is lost.
     """
 
-    def pick(_data: Any, default: str | None) -> str | None:
+    def pick(data: Any, default: str | None) -> str | None:
         own = _own
         if own is None or own.pid != os.getpid():
             return default
         ident = own.ident()
+        if not data and ident is not None:
+            return ident
         if default is not None and own.knows(default) and not (comm.primary and ident):
             return default
         return ident
@@ -171,6 +192,12 @@ def route(comm: Any) -> None:
         comm._reply_subshell_for = pick  # noqa: SLF001 - the hook of ipykernel 7.4
     if hasattr(comm, "_msg_callback"):
         comm.handle_msg = handle
+
+
+def _not_of_a_subshell_that_went(record: logging.LogRecord) -> bool:
+    """Drop what ipykernel says of a message whose subshell was deleted meanwhile: its page was reloaded."""
+    error = record.exc_info[0] if record.exc_info else None
+    return error is None or error.__name__ != "UnknownSubshellError"
 
 
 def _has_subshells(kernel: Any) -> bool:

@@ -65,6 +65,11 @@ class Model(Protocol):
         """Release connections; the model may be used again afterwards."""
 
 
+def words_of(model: Model) -> str:
+    """Name the system prompt for a model (`agent.prompt.words`): its own where it was trained on others."""
+    return str(getattr(model, "words", "system"))
+
+
 ROUND_CHARS, LONGEST_ROUND = 600, 120
 """A reply goes round when so many characters are one piece of at most that length, again and again."""
 LOOK_BACK = 600

@@ -1,64 +1,21 @@
-"""The embedded model: finds or starts the user's model process (`models.server`), then is a client of it."""
+"""The embedded model: a GGUF file in llama.cpp, in the user's model process (`models.server`)."""
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import importlib.metadata
 import importlib.util
-import json
-import os
-import platform
-import subprocess
-import sys
-from contextlib import aclosing
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.canonical import digest
 from codeact_kernel.config import CodeAct
-from codeact_kernel.errors import ConfigError, ModelError
+from codeact_kernel.errors import ConfigError
 from codeact_kernel.models import server
-from codeact_kernel.models.base import Chunk
-from codeact_kernel.models.locks import try_lock
-from codeact_kernel.models.openai import OpenAIModel
-from codeact_kernel.models.weights import Weights, cache_dir
-from codeact_kernel.secret_names import is_secret_variable
+from codeact_kernel.models.served import Program, ServedModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
-
-    from codeact_kernel.agent.stop import Stop
-    from codeact_kernel.types import Message, Sampling
-
-POLL_SECONDS = 0.1
-LOAD_SECONDS = 300.0
-STARTS = 3
-"""A start may lose a race with another kernel's; a third one that fails is a failure."""
-# The model process must be no child of the kernel: a kernel that ends, or is killed with its group, leaves it
-# alone. So a short-lived process starts it in a session of its own and prints its number.
-LAUNCHER = """
-import os, subprocess, sys
-log = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-flags = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-child = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                         start_new_session=True, creationflags=flags)
-print(child.pid)
-child.returncode = 0
-"""
+    from codeact_kernel.models.weights import Weights
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the model process wrote into its state file."""
-
-    pid: int
-    port: int
-    token: str
-
-
-class LlamaCppModel:
+class LlamaCppModel(ServedModel):
     """A GGUF model in the user's own model process, shared by all kernels with the same settings.
 
     Raises:
@@ -69,27 +26,21 @@ class LlamaCppModel:
         if importlib.util.find_spec("xllamacpp") is None:
             raise ConfigError("The embedded model needs its runtime: pip install 'codeact-kernel[local]'.")
         self._weights = weights
-        self._config = config or CodeAct()
         self._revision = importlib.metadata.version("xllamacpp")
-        self._threads = self._config.threads or server.default_threads()
-        settings = [weights.sha256, server.CONTEXT_TOKENS, server.SLOTS, self._threads, self._revision]
-        # A home folder may be shared by several machines.
-        self.state_file = cache_dir() / "servers" / f"{digest([*settings, platform.node()])[:16]}.json"
-
-    @property
-    def id(self) -> str:
-        """The catalog's name, or the file's."""
-        return self._weights.name
+        config = config or CodeAct()
+        program = Program(
+            module=server.__name__,
+            arguments=("--model", str(weights.path)),
+            settings=(weights.sha256, server.CONTEXT_TOKENS, server.SLOTS, self._revision),
+            threads=config.threads or server.default_threads(),
+            source=str(weights.path),
+        )
+        super().__init__(weights.name, program, config)
 
     @property
     def backend(self) -> str:
         """Always "llamacpp"."""
         return "llamacpp"
-
-    @property
-    def sees_images(self) -> bool:
-        """The models of the catalog are blind."""
-        return False
 
     @property
     def window(self) -> int | None:
@@ -105,150 +56,10 @@ class LlamaCppModel:
             "revision": f"xllamacpp {self._revision}",
         }
 
-    async def close(self) -> None:
-        """Do nothing: the model process serves others and ends when it is idle."""
-
-    def shut_down(self) -> None:
-        """Tell the model process to end (within a second); other kernels that use it will start it again."""
-        self.state_file.unlink(missing_ok=True)
-
-    async def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> AsyncGenerator[Chunk]:
-        """Stream a reply; see `models.base.Model.stream`. A model process that died is started again once."""
-        for last_try in (False, True):
-            stop.check()
-            state = None
-            async with aclosing(self._ready()) as news:
-                async for item in news:
-                    if isinstance(item, Chunk):
-                        yield item
-                    else:
-                        state = item
-            if state is None:
-                raise ModelError(f"The process of {self.id} could not be found; ask again.")
-            endpoint = self._endpoint(state)
-            try:
-                async with aclosing(endpoint.stream(messages, sampling, stop)) as chunks:
-                    async for chunk in chunks:
-                        yield chunk
-            except ModelError as error:
-                if last_try or not error.retryable or not await self._died():
-                    raise
-            else:
-                return
-            yield Chunk(notice=f"the process of {self.id} ended; starting it again", restart=True)
-
-    def _endpoint(self, state: State) -> OpenAIModel:
-        return OpenAIModel(
-            self.id,
-            base_url=f"http://127.0.0.1:{state.port}/v1",
-            api_key=state.token,
-            key_name="the state file of the embedded model",
-            config=self._config.updated(retries=0),
-            sees_images=False,
-            extra={"cache_prompt": True},
-        )
-
-    async def _died(self) -> bool:
-        """Say whether the process is gone; the system takes a moment to let go of its lock."""
-        for _ in range(10):
-            if not self._alive():
-                return True
-            await asyncio.sleep(POLL_SECONDS)
-        return False
-
-    def _alive(self) -> bool:
-        handle = try_lock(self.state_file.with_suffix(".lock"))
-        if handle is None:
-            return True
-        handle.close()
-        return False
-
-    def _read_state(self) -> State | None:
-        try:
-            found = json.loads(self.state_file.read_text("utf-8"))
-            return State(int(found["pid"]), int(found["port"]), str(found["token"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    async def _ready(self) -> AsyncGenerator[Chunk | State]:
-        """Yield notices while the process starts, and its state once it listens.
-
-        Raises:
-            ModelError: it cannot load the model; the sentence quotes its log.
-        """
-        begun = asyncio.get_running_loop().time()
-        told, pid, starts = 0, 0, 0
-        while True:
-            alive = self._alive()
-            state = self._read_state()
-            if alive and state is not None:
-                yield state
-                return
-            if not alive and not (pid and _runs(pid)):
-                if starts and (starts == STARTS or self._failure()):
-                    raise ModelError(self._explain())
-                self.state_file.unlink(missing_ok=True)
-                pid, starts = await asyncio.to_thread(self._launch), starts + 1
-            waited = asyncio.get_running_loop().time() - begun
-            if waited > LOAD_SECONDS:
-                raise ModelError(f"{self.id} was not loaded within {LOAD_SECONDS:.0f} s; see {self._log}.")
-            if waited >= told + 1:
-                told = int(waited)
-                yield Chunk(notice=f"loading {self.id}: {told} s")
-            await asyncio.sleep(POLL_SECONDS)
-
-    @property
-    def _log(self) -> Path:
-        return self.state_file.with_suffix(".log")
-
-    def _launch(self) -> int:
-        """Start the model process and return its number."""
-        folder = self.state_file.parent
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        command = [sys.executable, "-P", "-m", server.__name__, "--model", str(self._weights.path)]
-        command += ["--alias", self.id, "--state", str(self.state_file), "--threads", str(self._threads)]
-        command += ["--idle-minutes", str(self._config.idle_minutes)]
-        environment = {name: value for name, value in os.environ.items() if not is_secret_variable(name)}
-        # Its folder is not the user's, where a random.py may lie; our package is found all the same.
-        home = str(Path(__file__).resolve().parents[2])
-        inherited = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = os.pathsep.join([home, inherited] if inherited else [home])
-        launched = subprocess.run(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-I", "-S", "-c", LAUNCHER, str(self._log), *command],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-        )
-        if launched.returncode:
-            last = (launched.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise ModelError(f"The process of {self.id} could not be started ({last}).")
-        return int(launched.stdout)
-
     def _failure(self) -> str:
         """Return the log's most telling line, "" when there is none."""
-        try:
-            lines = self._log.read_text("utf-8", "replace").splitlines()
-        except OSError:
-            return ""
+        lines = self._log_lines()
         errors = [line.partition(" E ")[2] for line in lines if " E " in line]
         told = [line for line in errors if "error loading model" in line or "alloc" in line] or errors
         told = told or [line for line in lines if "Error" in line or line.startswith("cannot load")][-1:]
         return " ".join(told[0].split())[:200].rstrip(".") if told else ""
-
-    def _explain(self) -> str:
-        failure = self._failure()
-        if failure:
-            return f"{self.id} could not be loaded ({failure}); check the weights {self._weights.path}."
-        return f"The process of {self.id} ended while it loaded, perhaps for lack of memory; see {self._log}."
-
-
-def _runs(pid: int) -> bool:
-    """Say whether a process runs; one that ended and waits for its parent does not."""
-    psutil: Any = importlib.import_module("psutil")  # comes with ipykernel; only needed while the model starts
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False

@@ -14,6 +14,7 @@ from codeact_kernel.models.function import CallableModel
 from codeact_kernel.models.llamacpp import LlamaCppModel
 from codeact_kernel.models.openai import OpenAIModel
 from codeact_kernel.models.scripted import ScriptedModel
+from codeact_kernel.models.transformers import TransformersModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,8 +51,8 @@ def resolve(config: CodeAct) -> Model:
     """Return the model that `config.model` names.
 
     One of `BACKENDS` or of another package's with a colon and a name (`openai:NAME`, `gguf:PATH`,
-    `callable:FUNCTION`), a name of the catalog, or the name of a model at the configured endpoint. `auto` takes
-    the endpoint whose key (or URL) is in the environment, else the best embedded model whose weights are here.
+    `hf:ORG/NAME`, `callable:FUNCTION`), a name of the catalog, or the name of a model at the configured endpoint.
+    `auto` takes the endpoint whose key (or URL) is in the environment, else the best embedded model that is here.
 
     Raises:
         ConfigError: the name is unknown, or nothing is configured, or a runtime is missing.
@@ -139,6 +140,8 @@ BACKENDS: dict[str, Callable[[str, CodeAct], Model]] = {
     "anthropic": _anthropic,
     "llamacpp": _llamacpp,
     "gguf": _gguf,
+    "hf": TransformersModel,
+    "transformers": TransformersModel,
     "scripted": lambda name, _: ScriptedModel(name),
     "callable": lambda name, config: CallableModel(function.find(name), config),
 }
@@ -147,7 +150,7 @@ BACKENDS: dict[str, Callable[[str, CodeAct], Model]] = {
 
 def _near(spec: str) -> str:
     known = [*weights.catalog(), *(f"llamacpp:{name}" for name in weights.catalog())]
-    known += ["auto", "openai:NAME", "anthropic:NAME", "gguf:PATH", "scripted:FILE.jsonl"]
+    known += ["auto", "openai:NAME", "anthropic:NAME", "gguf:PATH", "hf:ORG/NAME", "scripted:FILE.jsonl"]
     known += [f"{name}:NAME" for name in plugins.found()]
     near = get_close_matches(spec, known, n=2, cutoff=0.5)
     return f" (did you mean {' or '.join(near)}?)" if near else ""

@@ -64,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:
             sys.stderr.write(f"cannot load: {error}\n")
             return 1
-        _write_state(options.state, token, str(server.listening_address))
+        write_state(options.state, token, urlsplit(str(server.listening_address)).port)
         _watch(server, options.state, token, options.idle_minutes * 60)
-        _remove_state(options.state, token)
+        remove_state(options.state, token)
         sys.stdout.flush()
         sys.stderr.flush()
         # llama.cpp waits for open connections in its destructor; there may be one that hangs.
@@ -106,10 +106,9 @@ def default_threads() -> int:
     return max(1, cores - 1)
 
 
-def _write_state(path: Path, token: str, address: str) -> None:
+def write_state(path: Path, token: str, port: int | None, **more: Any) -> None:
     """Write the state file in one stroke, readable by its owner only."""
-    port = urlsplit(address).port
-    state = {"pid": os.getpid(), "port": port, "token": token, "created": now()}
+    state = {"pid": os.getpid(), "port": port, "token": token, "created": now(), **more}
     fresh = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(FileNotFoundError):
         fresh.unlink()
@@ -118,15 +117,17 @@ def _write_state(path: Path, token: str, address: str) -> None:
     fresh.replace(path)
 
 
-def _owns(path: Path, token: str) -> bool:
+def owns(path: Path, token: str) -> bool:
+    """Say whether the state file is there and is the one that was written with this token."""
     try:
         return bool(json.loads(path.read_text("utf-8")).get("token") == token)
     except (OSError, ValueError):
         return False
 
 
-def _remove_state(path: Path, token: str) -> None:
-    if _owns(path, token):
+def remove_state(path: Path, token: str) -> None:
+    """Take the state file away, unless it is another process's by now."""
+    if owns(path, token):
         with contextlib.suppress(OSError):
             path.unlink()
 
@@ -135,7 +136,7 @@ def _watch(server: Any, state: Path, token: str, idle_seconds: float) -> None:
     """Return when nothing was asked for `idle_seconds`, or when the state file is gone or another's."""
     counted: list[str] = []
     active = time.monotonic()
-    while _owns(state, token):
+    while owns(state, token):
         metrics = str(server.handle_metrics())
         counters = COUNTERS.findall(metrics)
         if counters != counted or BUSY.search(metrics):

@@ -49,7 +49,7 @@ def branch(notebook: dict[str, Any], step: int | None = None) -> Branch:
     turns = [turn for entry in entries if (turn := turn_of(entry)) is not None]
     tasks = [turn for turn in turns if isinstance(turn, TaskTurn)]
     done = turns[-1]
-    answered = isinstance(done, Step) and done.kind == "answer"
+    answered = isinstance(done, Step) and done.answer is not None
     header = _header(unescape(whole.header), entries, len(tasks), wanted, answered=answered)
     episode = Episode(header, entries, whole.metadata)
     header |= {"steps": episode.steps, "digest": episode.head}

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.agent import formats, prompt
 from codeact_kernel.agent.approval import NOBODY
-from codeact_kernel.agent.loop import Agent, Conversation, Limits
+from codeact_kernel.agent.conversation import Conversation, Limits
+from codeact_kernel.agent.loop import Agent
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.episode import chat
 from codeact_kernel.episode.plain import unescape
@@ -66,8 +67,8 @@ async def rehearse(notebook: dict[str, Any], path: Path | str = "This episode") 
         raise EpisodeError(f"{path} begins with a step; its task was deleted, so there is nothing to rehearse.")
     if not any(step.request.digest for step in steps):
         raise EpisodeError(f"{path} does not say what its model was sent; there is nothing to rehearse.")
-    action = formats.named(chat.action_of(notebook))
-    talk = Conversation(prompt.words(action.system), action=action.name)
+    action, own = formats.named(chat.action_of(notebook)), prompt.words("system-codeactagent")
+    talk = Conversation(own if system == own else prompt.words(action.system), action=action.name)
     notes: list[str] = []
     matched, problem, difference = 0, "", ""
     for number, (first, end) in enumerate(_tasks(turns)):
@@ -141,6 +142,7 @@ class _Task:
             stop=Stop(),
             approval="ask",
             asker=self,
+            check=self.held,
         )
         outcome = await self.agent.run(turn.text, snapshot)
         if self.found is not None:
@@ -214,6 +216,20 @@ class _Task:
         if decided.decision == "auto":
             return Approval("approve", "user"), code
         return decided, recorded.code or code
+
+    async def reply(self, question: str) -> str:
+        """Answer the model's question as was answered then."""
+        del question
+        told = self._here().told
+        if told is None or told.by != "user":
+            raise EOFError
+        return told.text
+
+    async def held(self, answer: str) -> str:
+        """Say of an answer what the user's check said then."""
+        del answer
+        told = self._here().told
+        return told.text if told is not None and told.by == "check" else ""
 
     # -- inside
 
@@ -321,6 +337,11 @@ class _Recorded:
     async def inspect(self) -> Snapshot:
         """Return an empty namespace."""
         return Snapshot()
+
+    async def evaluate(self, expression: str) -> str:
+        """Do nothing: what a cell asked for with `out` is in what it gave."""
+        del expression
+        return ""
 
     async def interrupt(self) -> None:
         """Do nothing."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from codeact_kernel.agent.stop import Stop
+from codeact_kernel.episode import provenance
 from codeact_kernel.errors import ConfigError, ExecutionError, StoppedError
 from codeact_kernel.execute.fresh import FreshExecutor
+from codeact_kernel.execute.isolated import Isolation, why_not
 from codeact_kernel.replay import environment, loading
 from codeact_kernel.replay.compare import Comparison, compare_outputs
 from codeact_kernel.replay.plan import Plan, PlannedCell, plan
@@ -56,6 +58,7 @@ class Options:
     `rtol` is the relative tolerance of floats, `policy` one of POLICIES, `most_seconds` the time one cell may
     take. `anyway` goes on with an episode that was changed since, or whose packages or files are missing;
     `trust` with outputs that hold scripts. `kernel` names another kernelspec; "" takes the recorded one.
+    `isolation` is "no", "yes", or "auto": isolated where it is an episode of others and this machine can.
     """
 
     rules: Rules | None = None
@@ -66,6 +69,7 @@ class Options:
     trust: bool = False
     kernel: str = ""
     most_seconds: float = MOST_SECONDS
+    isolation: Literal["no", "auto", "yes"] = "no"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be used."""
@@ -167,7 +171,9 @@ async def replay_file(
     if fatal is not None and (fatal.kind == "kernel" or not options.anyway):
         result.cannot = fatal.sentence
         return result
-    executor = fresh_executor(planned, folder)
+    isolated, sentence = await asyncio.to_thread(how_isolated, planned, folder, options)
+    result.problems = (*result.problems, *filter(None, [sentence]))
+    executor = fresh_executor(planned, folder, isolated=isolated)
     watcher.begins(path, len(planned.cells))
     try:
         try:
@@ -184,9 +190,41 @@ async def replay_file(
     return result
 
 
-def fresh_executor(planned: Plan, folder: Path, *, look: bool = False) -> FreshExecutor:
-    """Return a kernel for a plan, not started yet; `folder` is the notebook's, `look` as in the class."""
+def how_isolated(planned: Plan, folder: Path, options: Options) -> tuple[Isolation | None, str]:
+    """Return how a replay's kernel is isolated (None: not), and what to tell the user about it.
+
+    An isolated replay works on copies of the files that the episode names, and what it writes is gone afterwards.
+
+    Raises:
+        ExecutionError: isolation was asked for, and this machine or this kernel does not allow it.
+    """
+    wanted = options.isolation == "yes"
+    strangers = planned.is_episode and not provenance.made_here(planned.header)
+    if not wanted and (options.isolation == "no" or not strangers):
+        return None, ""
+    reason = why_not()
+    if not reason and planned.kernel not in {"python3", "python"}:
+        reason = f"The kernel {planned.kernel!r} cannot be isolated, only Python can; name another with --kernel."
+    if reason and wanted:
+        raise ExecutionError(reason)
+    if reason:
+        return None, f"This episode was not made here, and its replay is not isolated. {reason}"
+    here, files = environment.start_folder(planned, folder), tuple(planned.header.get("files") or ())
+    start = str(here) if planned.enters else ""
+    sentence = (
+        "" if wanted else "This episode was not made here: its replay is isolated (--no-isolation trusts it)."
+    )
+    return Isolation(files=files, start=start), sentence
+
+
+def fresh_executor(
+    planned: Plan, folder: Path, *, look: bool = False, isolated: Isolation | None = None
+) -> FreshExecutor:
+    """Return a kernel for a plan, not started yet; `folder` is the notebook's, the others as in the class."""
     start = environment.start_folder(planned, folder)
+    if isolated is not None:
+        work = environment.working_folder(planned, folder)
+        return FreshExecutor(cwd=work if work.is_dir() else folder, look=look, literal=False, isolation=isolated)
     return FreshExecutor(kernel_name=planned.kernel, cwd=start, look=look, literal=False)
 
 

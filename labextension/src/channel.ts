@@ -3,35 +3,21 @@
  */
 import type { Kernel } from '@jupyterlab/services';
 import type { JSONObject } from '@lumino/coreutils';
-import { UUID } from '@lumino/coreutils';
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
 import { closeLost, type IKnown, NOTHING, reduce, type Snapshot } from './model';
 import type { FrontEndMessage, HelloEvent, KernelEvent, ReplyMessage } from './protocol';
+import { type Request, Requests, type Without } from './requests';
 import { COMM_TARGET, findWay, Wire } from './wire';
-
-const REQUEST_TIMEOUT_MS = 10_000;
 
 /** How long a kernel that is idle may leave a comm unanswered, and how often one is opened then. */
 const GREETING_MS = 4_000;
 const GREETINGS = 2;
 
-/** Omit over each member of a union. */
-type Without<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
-
-/** A message with an id, before it gets one. */
-export type Request = Without<Extract<FrontEndMessage, { id: string }>, 'v' | 'id'>;
-
 /** A message that nobody answers. */
 export type Notification = Without<Exclude<FrontEndMessage, { id: string }>, 'v'>;
-
-interface IPending {
-  resolve: (reply: ReplyMessage) => void;
-  reject: (reason: Error) => void;
-  timer: number;
-}
 
 export class KernelChannel implements IDisposable {
   /** `former`: what was known before, of another kernel perhaps. */
@@ -150,19 +136,15 @@ export class KernelChannel implements IDisposable {
   }
 
   /** Send a request; rejects with a sentence after `timeout` ms, or when the kernel says no. */
-  request<R extends ReplyMessage>(message: Request, timeout = REQUEST_TIMEOUT_MS): Promise<R> {
-    if (!this.hasComm) {
+  request<R extends ReplyMessage>(message: Request, timeout?: number): Promise<R> {
+    const wire = this._wire;
+    if (wire?.isOpen !== true) {
       return Promise.reject(new Error('The agent of this kernel is not connected.'));
     }
-    const id = UUID.uuid4();
-    return new Promise<R>((resolve, reject) => {
-      const timer = window.setTimeout(() => {
-        this._pending.delete(id);
-        reject(new Error(`The kernel did not answer within ${timeout / 1000} seconds.`));
-      }, timeout);
-      this._pending.set(id, { resolve: reply => resolve(reply as R), reject, timer });
-      this._wire?.post({ ...message, id } as unknown as JSONObject);
-    });
+    return this._requests.add<R>(
+      id => wire.post({ ...message, id } as unknown as JSONObject),
+      timeout
+    );
   }
 
   /** Forget the notices, proposals and past runs that `change` leaves out; for the panel's own state. */
@@ -176,7 +158,7 @@ export class KernelChannel implements IDisposable {
     }
     this._isDisposed = true;
     window.clearTimeout(this._watch);
-    this._rejectAll('The notebook was closed.');
+    this._requests.rejectAll('The notebook was closed.');
     Signal.disconnectReceiver(this);
     this.leave();
     Signal.clearData(this);
@@ -271,7 +253,7 @@ export class KernelChannel implements IDisposable {
 
   private _onMessage(message: KernelEvent | ReplyMessage): void {
     if (message.type === 'reply' || message.type === 'error') {
-      this._settle(message);
+      this._requests.settle(message);
     } else if (message.type === 'hello') {
       this._onHello(message);
     } else if (message.seq > this._lastSeq) {
@@ -296,25 +278,11 @@ export class KernelChannel implements IDisposable {
     this._event.emit(message);
   }
 
-  private _settle(message: ReplyMessage): void {
-    const pending = this._pending.get(message.re);
-    if (pending === undefined) {
-      return;
-    }
-    this._pending.delete(message.re);
-    window.clearTimeout(pending.timer);
-    if (message.type === 'error') {
-      pending.reject(new Error(message.sentence));
-    } else {
-      pending.resolve(message);
-    }
-  }
-
   private _onClosed(sentence: string): void {
     this._wire = null;
     this._connected = false;
     this._connecting = false;
-    this._rejectAll(sentence);
+    this._requests.rejectAll(sentence);
     this._changed.emit();
   }
 
@@ -362,21 +330,13 @@ export class KernelChannel implements IDisposable {
     this._changed.emit();
   }
 
-  private _rejectAll(sentence: string): void {
-    for (const pending of this._pending.values()) {
-      window.clearTimeout(pending.timer);
-      pending.reject(new Error(sentence));
-    }
-    this._pending.clear();
-  }
-
   private _set(snapshot: Snapshot): void {
     this._snapshot = snapshot;
     this._changed.emit();
   }
 
   private readonly _kernel: Kernel.IKernelConnection;
-  private readonly _pending = new Map<string, IPending>();
+  private readonly _requests = new Requests();
   private readonly _event = new Signal<this, KernelEvent>(this);
   private readonly _changed = new Signal<this, void>(this);
   private readonly _lost = new Signal<this, void>(this);

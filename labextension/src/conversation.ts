@@ -38,7 +38,7 @@ const PROBE_MS = 180_000;
 
 /** What a person decided about the cell that waits. */
 export interface IDecision {
-  decision: 'approve' | 'modify' | 'reject';
+  decision: 'approve' | 'modify' | 'reject' | 'reply';
   code?: string;
   reason?: string;
   allow?: boolean;

@@ -38,9 +38,9 @@ export type FrontEndMessage =
  */
 export type Mode = 'plan' | 'ask' | 'ask-if-risky' | 'auto';
 /**
- * What a person decided about a cell.
+ * What a person decided about a cell; `reply` answers a question of the model's, with `reason` as the text.
  */
-export type Decision = 'approve' | 'modify' | 'reject' | 'stop';
+export type Decision = 'approve' | 'modify' | 'reject' | 'stop' | 'reply';
 /**
  * What answers a request.
  */
@@ -926,6 +926,10 @@ export interface Question {
    */
   allowable: string[];
   unsaved: Unsaved[];
+  /**
+   * What the model asks the user; "" where it is asked whether a cell may run.
+   */
+  text: string;
 }
 /**
  * Insert a code cell with this id below `after` and run it; idempotent by `cell_id`.

@@ -7,10 +7,11 @@ import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 
-import type { KernelChannel, Notification, Request } from './channel';
+import type { KernelChannel, Notification } from './channel';
 import type { ChannelPool } from './channels';
 import { NOTHING, type Snapshot } from './model';
 import type { KernelEvent, ReplyMessage } from './protocol';
+import type { Request } from './requests';
 import { clientOf, knewKernel, remember } from './tab';
 
 /** What `kernelChanged` tells; JupyterLab emits it after a restart, too, with the same connection twice. */

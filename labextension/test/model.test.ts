@@ -35,7 +35,8 @@ const QUESTION: Question = {
   reason: 'It deletes files.',
   risks: [],
   allowable: [],
-  unsaved: []
+  unsaved: [],
+  text: ''
 };
 
 test('a run begins, its steps are put in by index, and it ends', () => {

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SCRIPT = Path(__file__).with_name("notebook_page.js").read_text("utf-8")
 LOAD = "%load_ext codeact_kernel"
+HOLD = "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.05)\n"
+"""Code that runs until `NotebookPage.go`: no machine is too slow for what a test does meanwhile."""
 NUMBERS = itertools.count(1)
 # The toolbar's buttons carry the name of their item in both applications.
 TOOLBAR = '[data-jp-item-name="{}"]'
@@ -35,6 +37,9 @@ IGNORED = (
     "Sent non-empty 'Sec-WebSocket-Protocol' header",  # gateways lack the newer one: tried first
     "Comm not found for comm id",  # JupyterLab hears of the comms of other pages when they close
     "/api/resolvePath",  # asked for the files of a traceback; the server does not know a gateway's
+    "Cannot read properties of null (reading 'observe')",  # JupyterLab's, of cells in a notebook that is hidden
+    "Cannot read properties of null (reading 'promise')",  # JupyterLab's, of a toolbar that is closed as it is shown
+    "Canceled future for create_subshell_request",  # JupyterLab's, of comms that open while a notebook is closed
     "ResizeObserver loop",  # Chromium's note that a layout took two frames
 )
 
@@ -46,6 +51,7 @@ class NotebookPage:
         self, page: Page, server: Server, *sources: str, name: str = "notebook.ipynb", shared: bool = False
     ) -> None:
         self.page, self.server, self.shared = page, server, shared
+        self._workspace = workspace()
         folder = f"work{next(NUMBERS)}"
         self.folder = server.files / folder
         self.folder.mkdir()
@@ -60,7 +66,7 @@ class NotebookPage:
     @property
     def address(self) -> str:
         """The URL that shows this notebook."""
-        place = "notebooks" if self.server.kind == "notebook" else f"lab/workspaces/page{id(self.page)}/tree"
+        place = "notebooks" if self.server.kind == "notebook" else f"{self._workspace}/tree"
         return f"{self.server.url}{place}/{quote(self.path)}"
 
     def open(self) -> NotebookPage:
@@ -82,7 +88,7 @@ class NotebookPage:
     def again(self, page: Page) -> NotebookPage:
         """Return the same file for another page; open it there."""
         other = copy.copy(self)
-        other.page, other.shared = page, False
+        other.page, other.shared, other._workspace = page, False, workspace()
         return other
 
     def reload(self) -> NotebookPage:
@@ -193,6 +199,10 @@ class NotebookPage:
         nbformat.validate(notebook)
         return notebook
 
+    def go(self) -> None:
+        """Let a cell go on that HOLDs."""
+        (self.folder / "go").touch()
+
     def episodes(self) -> list[Path]:
         """Return the episodes beside this notebook."""
         return sorted((self.folder / "episodes").glob("*.ipynb"))
@@ -205,6 +215,11 @@ class NotebookPage:
             "name => document.body.dataset.jpThemeName === name && !document.querySelector('#jp-splash')",
             arg=name,
         )
+
+
+def workspace() -> str:
+    """Return the path of a workspace that no page had before: JupyterLab opens what the last one left open."""
+    return f"lab/workspaces/page{next(NUMBERS)}"
 
 
 def wait_started(page: Page) -> None:
@@ -266,4 +281,4 @@ def console_errors(messages: list[str]) -> list[str]:
     return [message for message in messages if not any(part in message for part in IGNORED)]
 
 
-__all__ = ["LOAD", "NotebookPage", "Run", "console_errors", "mimes", "text_of", "wait_for"]
+__all__ = ["HOLD", "LOAD", "NotebookPage", "Run", "console_errors", "mimes", "text_of", "wait_for"]

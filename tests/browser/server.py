@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "labextension"
 BUILT = ROOT / "codeact_kernel" / "labextension"
 APPS = {"lab": ("jupyterlab", "LabApp"), "notebook": ("notebook", "JupyterNotebookApp")}
+PANEL = "codeact-kernel-labextension"
 NEEDED = ("@jupyter-widgets/jupyterlab-manager", "anywidget", "@jupyter-notebook/lab-extension")
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -163,8 +164,7 @@ class Server:
         self._write_extensions()
         panel = panel_folder() if self.panel else None
         if panel is not None:
-            name = json.loads((panel / "package.json").read_text("utf-8"))["name"]
-            link = self.folder / "data" / "labextensions" / name
+            link = self.folder / "data" / "labextensions" / PANEL
             link.parent.mkdir(parents=True, exist_ok=True)
             if not link.exists():
                 link.symlink_to(panel, target_is_directory=True)
@@ -191,12 +191,16 @@ class Server:
         path.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
 
     def _write_extensions(self) -> None:
-        """Switch off what else is installed in this environment: its noise is not ours."""
+        """Switch off what else is installed in this environment: its noise is not ours.
+
+        That may be an older panel, which JupyterLab passes over where it finds one in the user's folder.
+        """
         folder = Path(sys.prefix, "share", "jupyter", "labextensions")
         found = [json.loads(path.read_text("utf-8"))["name"] for path in _manifests(folder)]
         path = self.folder / "config" / "labconfig" / "page_config.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        disabled = {name: name not in NEEDED for name in found}
+        needed = {*NEEDED, PANEL} if self.panel else set(NEEDED)
+        disabled = {name: name not in needed for name in found}
         # Two quick changes of the theme take the same splash screen away twice, which is an error in the console.
         disabled["@jupyterlab/apputils-extension:splash"] = True
         path.write_text(json.dumps({"disabledExtensions": disabled}))

@@ -6,13 +6,21 @@ import json
 
 import pytest
 from kernel_client import block
-from notebook_page import LOAD, text_of
+from notebook_page import HOLD, LOAD, text_of
 from panel_page import Panel
 from playwright.sync_api import expect
 
 BROKEN = "rows = [{'n': 1}, {'m': 2}]\nprint(sum(row['n'] for row in rows))"
 MENDED = "rows = [{'n': 1}, {'m': 2}]\nprint(sum(row.get('n', 0) for row in rows))"
-COUNTING = "import time\nfor i in range(6):\n    print(i, flush=True)\n    time.sleep(1)"
+COUNTING = f"print(0, 1, flush=True)\n{HOLD}print(2, 3)"
+# A kernel that takes its time to tell a page what its cells were: the task goes on before the page knows.
+SLOW = """
+import gc, time
+from codeact_kernel.panel_requests import Requests
+(handlers,) = [one._handlers for one in gc.get_objects() if isinstance(one, Requests)]
+cells = handlers["cells"]
+handlers["cells"] = lambda page, data: time.sleep(1.5) or cells(page, data)
+"""
 WORDS = "typed while cells of the agent come in above, until the last of them has run and longer"
 
 
@@ -66,10 +74,12 @@ def test_who_types_elsewhere_in_the_notebook_is_not_disturbed(pages, lab, script
 
 
 def test_a_cell_aborted_by_the_users_failing_one_runs_after_all(pages, lab, script):
-    failing = "import time; time.sleep(3); 1/0"
+    failing = f"{HOLD}1/0"
     notebook, panel = opened(pages, lab, script(block("made = 5", "I make it."), "Made."), failing)
     run = notebook.rerun(notebook.cells()[1]["id"])
     panel.send("make it")
+    notebook.wait(lambda: panel.cells() and panel.cells()[0]["state"] == "running", "the cell is queued")
+    notebook.go()
     assert "ZeroDivisionError" in run.wait()
     wait_answer(notebook)
     (cell,) = panel.cells()
@@ -78,11 +88,13 @@ def test_a_cell_aborted_by_the_users_failing_one_runs_after_all(pages, lab, scri
 
 
 def test_a_cell_that_is_stopped_in_the_queue_has_not_run_and_says_so(pages, lab, script):
-    notebook, panel = opened(pages, lab, script(block("made = 5", "."), "Made."), "import time; time.sleep(4)")
+    notebook, panel = opened(pages, lab, script(block("made = 5", "."), "Made."), HOLD)
     run = notebook.rerun(notebook.cells()[1]["id"])
     panel.send("make it")
     notebook.wait(lambda: panel.cells() and panel.cells()[0]["state"] == "running", "the cell is queued")
     panel.part("stop").click()
+    panel.wait_status("interrupted")
+    notebook.go()
     run.wait()
     notebook.wait(lambda: chips(notebook) == ["CodeAct · step 1 · not run"], "the chip says so")
     assert panel.cells()[0]["execution_count"] is None
@@ -92,13 +104,16 @@ def test_a_cell_that_is_stopped_in_the_queue_has_not_run_and_says_so(pages, lab,
 def test_a_reload_brings_back_cells_and_outputs_but_not_what_the_user_deleted(pages, lab, script):
     model = script(block("print('one')"), block("print('two')"), block(COUNTING), block("print('four')"), "Done.")
     notebook, panel = opened(pages, lab, model, "mine = 1", fresh=True)
+    assert notebook.value(f"exec({SLOW!r}, {{}})") is None
     notebook.save()
     panel.send("go")
     notebook.wait(lambda: len(panel.cells()) == 3 and "1" in text_of(panel.cells()[2]), "the third cell counts")
     delete(notebook, "print('two')")
     notebook.reload()
+    panel.open().wait_state("executing")
+    notebook.go()
     wait_answer(notebook)
-    notebook.wait(lambda: text_of(panel.cells()[1]).split() == list("012345"), "the outputs are there")
+    notebook.wait(lambda: text_of(panel.cells()[1]).split() == list("0123"), "the outputs are there")
     assert sources(notebook)[1:] == ["mine = 1", "print('one')", COUNTING, "print('four')", "Done."]
     assert chips(notebook) == ["CodeAct · step 1", "CodeAct · step 3", "CodeAct · step 4", "CodeAct · answer"]
     assert [cell["execution_count"] for cell in panel.cells()] == [2, 4, 5]

@@ -6,7 +6,7 @@ import nbformat
 import pytest
 from faultserver import chat
 from kernel_client import block
-from notebook_page import LOAD, mimes, text_of
+from notebook_page import HOLD, LOAD, mimes, text_of
 from panel_page import Panel
 from playwright.sync_api import expect
 from slow_model import SlowModel, slow
@@ -162,11 +162,12 @@ def test_undo_brings_a_variable_back_and_redo_takes_it_away_again(pages, lab, sc
 
 
 def test_a_failing_cell_of_the_agent_does_not_abort_what_the_user_queued(pages, lab, script):
-    failing = "import time\nprint('begun', flush=True)\ntime.sleep(1.5)\n1 / 0"
+    failing = f"print('begun', flush=True)\n{HOLD}1 / 0"
     notebook, panel = opened(pages, lab, with_model(script(block(failing), block("1 / 1"), "It is 1.")))
     panel.send("divide")
     notebook.wait(lambda: any("begun" in text_of(cell) for cell in panel.cells()), "the cell runs")
     queued = notebook.begin("after = 6 * 7\nafter")
+    notebook.go()
     assert queued.wait() == "42"
     panel.wait_status("done")
     assert panel.steps() == ["error", "ok"]
@@ -178,7 +179,7 @@ def test_the_users_own_cell_runs_while_the_model_writes(pages, lab):
         notebook, panel = opened(pages, lab, model.setup)
         panel.send("write")
         expect(panel.part("writing")).to_contain_text("One word")
-        own = notebook.begin("import time\nfor _ in range(70):\n    time.sleep(0.1)\nown = 'mine'\nown")
+        own = notebook.begin(f"{HOLD}own = 'mine'\nown")
         lengths = set()
         while not panel.cells():
             assert not own.done
@@ -188,6 +189,7 @@ def test_the_users_own_cell_runs_while_the_model_writes(pages, lab):
         assert len(lengths) >= 8
         assert not own.done
         expect(panel.step(1)).to_have_attribute("data-status", "queued")
+        notebook.go()
         assert own.wait() == "'mine'"
         panel.wait_status("done")
         assert notebook.value("late") == "mine"

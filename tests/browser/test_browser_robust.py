@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from kernel_client import block
-from notebook_page import LOAD, mimes, text_of
+from notebook_page import HOLD, LOAD, mimes, text_of
 from panel_page import Panel
 from playwright.sync_api import expect
 from server import wait_for
 from test_browser_panel import FRAME, PLOT, SLEEP, opened, with_model
 
-WAIT = "import time\nprint('begun', flush=True)\ntime.sleep(3)\nslept = True"
+WAIT = f"print('begun', flush=True)\n{HOLD}slept = True"
 
 
 def begun(panel):
@@ -25,14 +25,15 @@ def test_a_page_reloaded_while_a_cell_runs_shows_the_task_to_its_end(pages, lab,
     begun(panel)
     assert WAIT not in [cell.source for cell in notebook.saved().cells]
     notebook.reload()
-    panel.open()
+    panel.open().wait_state("executing")
+    notebook.go()
     panel.wait_status("done")
     assert panel.steps() == ["ok", "ok"]
-    notebook.wait(lambda: len(panel.cells()) == 2, "the cells are back")
-    sources = [cell["source"] for cell in panel.cells()]
-    assert sources == [WAIT, "done = 1\ndone"]
-    assert text_of(panel.cells()[0]).strip() == "begun"
-    assert text_of(panel.cells()[1]) == "1"
+    expected = [(WAIT, "begun"), ("done = 1\ndone", "1")]
+    notebook.wait(
+        lambda: [(cell["source"], text_of(cell).strip()) for cell in panel.cells()] == expected,
+        "the cells are back with their outputs, which a cell gets some seconds after its end",
+    )
     assert notebook.value("(slept, done)") == (True, 1)
 
 
@@ -142,6 +143,7 @@ def test_a_task_goes_on_when_its_page_is_closed(pages, lab, script):
     panel.send("wait")
     begun(panel)
     notebook.page.close()
+    notebook.go()
     wait_for(lambda: any("Done late." in path.read_text() for path in notebook.episodes()), "the answer is saved")
     again = pages.another(notebook)
     panel = Panel(again).open()
@@ -161,6 +163,7 @@ def test_a_task_waits_for_its_page_if_so_set(pages, lab, script):
     panel.send("wait")
     begun(panel)
     notebook.page.close()
+    notebook.go()
     wait_for(lambda: any("late = 3" in path.read_text() for path in kept(notebook)), "the first cell is over")
     again = pages.another(notebook)
     panel = Panel(again).open()

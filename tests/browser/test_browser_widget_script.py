@@ -64,6 +64,7 @@ QUESTION = {
     "risks": [{"kind": "delete", "words": "deletes files: out"}],
     "allowable": ["delete"],
     "unsaved": [{"name": "con", "reason": "a connection"}],
+    "text": "",
 }
 SAID = {"v": 1, "run": "run-1", "type": "approve", "step": 2, "sha256": "abc"}
 
@@ -87,8 +88,8 @@ def page(request, chromium):
 
 def mount(page, **state):
     whole = {"run": RUN, "state": "generating", "live": None, "question": None, "notices": [], "show_answer": True}
-    script, css = (SOURCE.with_suffix(end).read_text("utf-8") for end in (".js", ".css"))
-    page.evaluate(MOUNT, [script, css, copy.deepcopy(whole | state)])
+    css = SOURCE.with_suffix(".css").read_text("utf-8")
+    page.evaluate(MOUNT, [widget.script(), css, copy.deepcopy(whole | state)])
     return page.get_by_test_id("codeact-widget")
 
 

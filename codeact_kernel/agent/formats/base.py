@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import keyword
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from codeact_kernel.types import Action, Finish, Step
 
-TOOL = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-"""What may be called: the name of something in the kernel, or of an attribute of it."""
 CUT = {"length", "tool", "cancelled"}
 """Ways a reply can end before its author ended it: an action that is not whole is then none."""
 EMPTY = "Your reply was empty. Make one call, or reply with the answer in plain text."
@@ -71,6 +69,11 @@ class Format:
             return step.with_(observation=replace(seen, text=self.words(seen.text)))
         guide = self.words(seen.guide)
         return step.with_(observation=replace(seen, text=seen.text.removesuffix(seen.guide) + guide, guide=guide))
+
+
+def can_be_called(text: str) -> bool:
+    """Say whether a text is the name of something in a kernel, or of an attribute of it."""
+    return all(name.isidentifier() and not keyword.iskeyword(name) for name in text.split("."))
 
 
 def call(tool: str, args: Sequence[Any] = (), named: Mapping[str, Any] | None = None) -> str:

@@ -11,7 +11,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent.formats.base import CALLS, CUT, CUT_REPLY, EMPTY, TOOL, Format, call
+from codeact_kernel.agent.formats.base import CALLS, CUT, CUT_REPLY, EMPTY, Format, call, can_be_called
 from codeact_kernel.types import Action
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def parse(text: str, finish: Finish = "stop") -> Action:
     tool = next((found[name] for name in NAMES if name in found), None)
     if not isinstance(tool, str):
         return Action(thought, complaint=NO_TOOL)
-    if not TOOL.fullmatch(tool.strip()):
+    if not can_be_called(tool.strip()):
         return Action(thought, complaint=NO_NAME.format(tool=tool[:80]))
     given: Any = next((found[name] for name in ARGUMENTS if name in found), [])
     if given is None:

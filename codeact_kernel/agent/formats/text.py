@@ -11,7 +11,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent.formats.base import CALLS, CUT, CUT_REPLY, EMPTY, TOOL, Format, call
+from codeact_kernel.agent.formats.base import CALLS, CUT, CUT_REPLY, EMPTY, Format, call, can_be_called
 from codeact_kernel.types import Action
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def parse(text: str, finish: Finish = "stop") -> Action:
     if spelled is not None:
         return Action(thought, code=spelled, repairs=("took a call written as code", *repairs))
     tool = tool.strip().strip("`'\"")
-    if not TOOL.fullmatch(tool):
+    if not can_be_called(tool):
         return Action(thought, complaint=NO_NAME.format(tool=tool[:80]) if tool else NO_TOOL)
     return Action(thought, code=call(tool, _arguments(rest)), repairs=repairs)
 
@@ -61,7 +61,7 @@ def _spelled(line: str) -> str | None:
         node = ast.parse(line, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    if not isinstance(node, ast.Call) or not TOOL.fullmatch(ast.unparse(node.func)):
+    if not isinstance(node, ast.Call) or not can_be_called(ast.unparse(node.func)):
         return None
     try:
         args = [ast.literal_eval(value) for value in node.args]

@@ -8,7 +8,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING
 
-from codeact_kernel.agent.risk import tables
+from codeact_kernel.agent.risk import reflection, tables
 from codeact_kernel.agent.risk.files import Files
 from codeact_kernel.agent.risk.findings import MOST_SHOWN
 from codeact_kernel.agent.risk.loops import endless_call, endless_loop
@@ -88,6 +88,7 @@ class Scan:
         if len(code) > LONGEST_CELL or self.depth > DEEPEST_MAGIC:
             self.add("unknown", f"{tables.UNREADABLE}: it is longer or deeper than is read")
             return
+        reflection.agent_itself(code, self.findings)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -143,6 +144,7 @@ class Scan:
         if not isinstance(node.ctx, ast.Load):
             return
         name = self._full(node)
+        reflection.mention(node, name, self.findings)
         if name == "os.environ":
             self.add("credentials", tables.SECRETS, [tables.WHOLE_ENVIRONMENT])
         elif name in tables.CALLS and not (isinstance(node, ast.Name) and name in {"exit", "quit"}):
@@ -160,6 +162,7 @@ class Scan:
         return name
 
     def _subscript(self, node: ast.Subscript) -> None:
+        reflection.subscript(node, self.names, self.findings)
         if self.names.dotted(node.value) == "os.environ":
             self.seen.add(node.value)
             if isinstance(node.ctx, ast.Load):
@@ -214,6 +217,7 @@ class Scan:
         if words := endless_call(node, name, method, self.names):
             self.add("endless", tables.ENDLESS, [words])
         self._dynamic(node, name)
+        reflection.call(node, name, self.names, self.findings)
         self.files.call(node, name, method)
         remote(node, name or method, self.names, self.findings)
         database(node, method, self.names, self.findings)

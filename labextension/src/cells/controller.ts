@@ -29,7 +29,12 @@ export class CellsController {
     this._manager = manager;
     this._wantsAnswers = wantsAnswers;
     this._memory = new Memory(localMemory());
-    this._runner = new CellRunner(manager, this._memory, session => this._of(session).follower);
+    this._runner = new CellRunner(
+      manager,
+      this._memory,
+      session => this._of(session).follower,
+      session => this._of(session).repairer.mended
+    );
     tracker.forEach(panel => this._mark(panel));
     tracker.widgetAdded.connect((_, panel) => this._mark(panel));
     for (const session of manager.sessions) {

@@ -30,12 +30,15 @@ export class Repairer {
     this._watchDeletions(session.panel);
   }
 
+  /** Fulfilled when the cells that the last hello found missing are back, or cannot be had. */
+  get mended(): Promise<unknown> {
+    return this._mended;
+  }
+
   /** Take in an event of the session. */
   onEvent(event: KernelEvent): void {
     if (event.type === 'hello') {
-      for (const run of event.snapshot.runs) {
-        void this._greet(run).catch(report);
-      }
+      this._mended = Promise.all(event.snapshot.runs.map(run => this._greet(run).catch(report)));
     } else if (event.type === 'step') {
       this._onStep(event);
     } else if (event.type === 'done') {
@@ -50,13 +53,19 @@ export class Repairer {
     if (boot === null || run.inline || !belongs(run, panel)) {
       return;
     }
-    const loaded = this._loaded();
-    if (run.status === null) {
-      await this._heal(run.run, cellIds(run));
-    } else if (endedUnseen(run.ended, loaded, this._memory.has(boot, 'seen', run.run))) {
-      await this._heal(run.run, cellIds(run));
-      this._answer(run);
-      this._see(run);
+    const seen = this._memory.has(boot, 'seen', run.run);
+    if (run.status !== null && !endedUnseen(run.ended, this._loaded(), seen)) {
+      return;
+    }
+    await this._heal(run.run, cellIds(run));
+    if (this._session.boot !== boot) {
+      return;
+    }
+    // An open run may have ended meanwhile: then its answer came before the cells that it stands below.
+    const now = this._session.snapshot.runs.find(({ run: name }) => name === run.run) ?? run;
+    if (now.status !== null) {
+      this._answer(now);
+      this._see(now);
     }
   }
 
@@ -208,6 +217,7 @@ export class Repairer {
   private readonly _isRunning: (id: string) => boolean;
   private readonly _answer: (run: Run) => void;
   private readonly _healed = new Set<string>();
+  private _mended: Promise<unknown> = Promise.resolve();
   private _loadedAt: number | null = null;
 }
 

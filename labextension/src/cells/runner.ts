@@ -25,17 +25,22 @@ import { hasLongTraceback } from './traceback';
 /** How often a cell is sent again that was aborted because a cell before it failed. */
 const MAX_RETRIES = 3;
 
+/** How long a cell waits for those above it; the kernel waits for 5 s until it runs the cell by itself. */
+const MENDING_MS = 3_000;
+
 type Outcome = Pick<CellDoneMessage, 'status' | 'execution_count'>;
 
 export class CellRunner {
   constructor(
     manager: ICodeActManager,
     memory: Memory,
-    followerOf: (session: CodeActSession) => Follower
+    followerOf: (session: CodeActSession) => Follower,
+    mendedOf: (session: CodeActSession) => Promise<unknown>
   ) {
     this._manager = manager;
     this._memory = memory;
     this._followerOf = followerOf;
+    this._mendedOf = mendedOf;
   }
 
   /** Take in an event of a session. */
@@ -111,6 +116,9 @@ export class CellRunner {
   private async _run(session: CodeActSession, event: ExecuteEvent): Promise<Outcome> {
     const { panel } = session;
     await panel.context.ready;
+    // The cells above it may still be on their way back to a page that was reloaded.
+    const late = new Promise<void>(resolve => window.setTimeout(resolve, MENDING_MS));
+    await Promise.race([this._mendedOf(session), late]);
     const follower = this._followerOf(session);
     const follow = follower.willing();
     if (indexOf(panel.content, event.cell_id) < 0) {
@@ -172,12 +180,8 @@ export class CellRunner {
       if (status === null) {
         break;
       }
-      if (status !== 'aborted' && this._cancelled.has(event.cell_id) && !cell.isDisposed) {
-        // The kernel has declined it, and said so in its output. The number was another cell's.
-        cell.model.sharedModel.transact(
-          () => (cell.model.sharedModel.execution_count = null),
-          false
-        );
+      if (status === 'declined') {
+        forgetNumber(cell);
         return { status: 'aborted', execution_count: null };
       }
       if (status === 'error') {
@@ -195,6 +199,7 @@ export class CellRunner {
   private readonly _manager: ICodeActManager;
   private readonly _memory: Memory;
   private readonly _followerOf: (session: CodeActSession) => Follower;
+  private readonly _mendedOf: (session: CodeActSession) => Promise<unknown>;
   private readonly _running = new Set<string>();
   private readonly _cancelled = new Set<string>();
   private readonly _done = new Map<string, Outcome>();
@@ -204,7 +209,7 @@ export class CellRunner {
 async function execute(
   session: CodeActSession,
   cell: CodeCell
-): Promise<'ok' | 'error' | 'aborted' | null> {
+): Promise<'ok' | 'error' | 'aborted' | 'declined' | null> {
   const tags = cell.model.getMetadata('tags') as unknown;
   const recordTiming = session.panel.content.notebookConfig.recordTiming;
   let reply: Awaited<ReturnType<typeof CodeCell.execute>>;
@@ -222,6 +227,10 @@ async function execute(
   if (!reply) {
     return null;
   }
+  const { codeact } = reply.content as { codeact?: string };
+  if (codeact === 'declined') {
+    return 'declined'; // the kernel took it for what it is, and did not run it
+  }
   // Kernels say `aborted` where the protocol's types know `abort`.
   const status = reply.content.status as string;
   return status === 'ok' || status === 'error' ? status : 'aborted';
@@ -232,6 +241,14 @@ function shorten(cell: CodeCell): void {
   if (!cell.isDisposed && hasLongTraceback(cell.model.outputs.toJSON())) {
     cell.outputsScrolled = true;
     cell.model.sharedModel.transact(() => cell.saveScrolledState(), false);
+  }
+}
+
+/** Take the number from a cell that did not run: it was another cell's. Not part of the user's undo. */
+function forgetNumber(cell: CodeCell): void {
+  if (!cell.isDisposed) {
+    const shared = cell.model.sharedModel;
+    shared.transact(() => (shared.execution_count = null), false);
   }
 }
 

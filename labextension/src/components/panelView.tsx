@@ -6,7 +6,7 @@ import React from 'react';
 
 import type { Conversation } from '../conversation';
 import { allRuns, isPast } from '../model';
-import { ApprovalCard } from './approvalCard';
+import { QuestionCard } from './questionCard';
 import { Banners } from './banners';
 import { Boundary } from './boundary';
 import { IconButton, LinkButton } from './buttons';
@@ -56,7 +56,7 @@ function NotebookView(props: { conversation: Conversation }): React.JSX.Element 
       )}
       <Runs conversation={conversation} onHistory={showHistory} />
       {snapshot.question !== null && (
-        <ApprovalCard
+        <QuestionCard
           key={`${snapshot.question.step}-${snapshot.question.sha256}`}
           conversation={conversation}
           question={snapshot.question}

@@ -1,0 +1,34 @@
+"""What a kernel of our own is made ready with: our files that run inside it, as text."""
+
+from __future__ import annotations
+
+import inspect
+
+from codeact_kernel.agent import probe
+from codeact_kernel.execute import interrupt, kernelside
+
+_BOOT = """
+import sys, types
+for name, text in SOURCES.items():
+    module = types.ModuleType(name)
+    sys.modules[name] = module
+    exec(compile(text, "<" + name + ">", "exec"), module.__dict__)
+sys.modules["_codeact_interrupt"].prepare_kernel(SHELL)
+sys.modules["_codeact_side"].literally(SHELL, LITERAL)
+sys.modules["_codeact_probe"].install()
+"""
+SETTLE = "__import__('_codeact_side').settle()"
+LOOK = "__import__('_codeact_side').look(get_ipython(), vars(__import__('_codeact_probe')), {count}, {failed})"
+
+
+def preparation(*, literal: bool) -> str:
+    """Return the code that puts the probe, the interrupts and the functions for the agent's code into a kernel.
+
+    `literal` says whether cells mean what is written, see `kernelside.take_literally`.
+    """
+    sources = {
+        "_codeact_probe": probe.source(),
+        "_codeact_interrupt": inspect.getsource(interrupt),
+        "_codeact_side": inspect.getsource(kernelside),
+    }
+    return f"exec({_BOOT!r}, {{'SOURCES': {sources!r}, 'SHELL': get_ipython(), 'LITERAL': {literal}}})"

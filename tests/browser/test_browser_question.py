@@ -1,0 +1,55 @@
+"""A question of the model's: answered in the panel, in the widget, and in the box that a cell's own `input` opens."""
+
+from __future__ import annotations
+
+import pytest
+from kernel_client import block
+from notebook_page import LOAD
+from panel_page import Panel
+from playwright.sync_api import expect
+
+ASKS = "Which column do you mean, <b>n</b> or m?"
+
+
+@pytest.fixture
+def asking(script):
+    return script(ASKS, block("total = 6\ntotal", "I add n."), "The sum of n is 6.")
+
+
+def test_the_panel_answers_and_the_task_goes_on(pages, lab, asking):
+    notebook = pages.open(lab, f"{LOAD}\n%config CodeAct.model = '{asking}'")
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    panel = Panel(notebook).open()
+    panel.send("add the column")
+    expect(panel.part("question")).to_contain_text(ASKS)
+    panel.part("reply").fill("n, please")
+    panel.part("reply").press("Enter")
+    expect(panel.part("question")).to_have_count(0)
+    expect(panel.part("answer")).to_contain_text("The sum of n is 6.")
+    (episode,) = notebook.episodes()
+    assert "The user answers: n, please" in episode.read_text("utf-8")
+
+
+def test_the_widget_answers_and_the_task_goes_on(pages, lab, asking):
+    notebook = pages.open(lab, LOAD)
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    run = notebook.begin(f"%codeact --inline -m {asking} add the column")
+    widget = notebook.page.get_by_test_id("codeact-widget")
+    expect(widget.get_by_test_id("codeact-card")).to_contain_text(ASKS)
+    widget.get_by_test_id("codeact-reply").fill("n")
+    widget.get_by_test_id("codeact-reply-send").click()
+    assert "The sum of n is 6." in run.wait()
+
+
+def test_a_cell_that_asks_opens_a_box_below_itself(pages, lab, script):
+    model = script(block("name = ask_user('Which table?')\nname", "I ask."), "You said orders.")
+    notebook = pages.open(lab, f"{LOAD}\n%config CodeAct.model = '{model}'")
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    panel = Panel(notebook).open()
+    panel.send("look at it")
+    box = notebook.page.locator(".jp-Stdin-input")
+    expect(box).to_be_visible()
+    box.fill("orders")
+    box.press("Enter")
+    expect(panel.part("answer")).to_contain_text("You said orders.")
+    assert notebook.value("name") == "orders"
