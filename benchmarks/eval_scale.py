@@ -3,10 +3,9 @@
     python -m benchmarks.eval_scale --engine ray --episodes 1000 --kill 0.2
     python -m benchmarks.eval_scale --engine local --episodes 40 --jobs 1
 
-Each episode has a kernel of its own, one cell and one answer (the small M3ToolEval of the tests, a function as
-the model). `--kill 0.2` kills a Ray worker while it plays, once for every five episodes. What the harness costs
-is said for the local engine: CPU seconds an episode against those of a bare kernel that is started, prepared,
-runs the same cells and ends.
+Each episode has a kernel of its own, one cell and one answer: the small M3ToolEval of the tests, a function as the
+model. `--kill 0.2` kills a Ray worker while it plays, once for every five episodes. The cost is said for the local
+engine: CPU seconds an episode against a bare kernel that is started, prepared, runs the same cells and ends.
 """
 
 from __future__ import annotations

@@ -188,6 +188,18 @@ def mutated(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
     return bytes(data)
 
 
+def feed(data: bytes) -> None:
+    """Give a reducer of outputs the same text in every kind of message."""
+    reducer = OutputReducer()
+    text = data.decode("utf-8", "surrogateescape")
+    for kind in ("stream", "display_data", "update_display_data", "error", "clear_output", "execute_result"):
+        content: dict[str, Any] = {"name": "stdout", "text": text, "data": {"text/plain": text}, "metadata": {}}
+        content |= {"ename": text, "evalue": text, "traceback": [text], "wait": len(text) % 2 == 0}
+        content |= {"transient": {"display_id": text[:3]}}
+        reducer.add(kind, content)
+    json.dumps(reducer.outputs(), allow_nan=False)
+
+
 def fuzz(inputs: int) -> list[str]:
     """Try random inputs; what raises anything but one of our sentences is a crash."""
     root = Path(__file__).parents[1] / "tests" / "episodes" / "v1.0"
@@ -204,28 +216,6 @@ def fuzz(inputs: int) -> list[str]:
         def load(data: bytes) -> None:
             place.write_bytes(data)
             loading.load(place, trust=True)
-
-        def feed(data: bytes) -> None:
-            reducer = OutputReducer()
-            text = data.decode("utf-8", "surrogateescape")
-            for kind in (
-                "stream",
-                "display_data",
-                "update_display_data",
-                "error",
-                "clear_output",
-                "execute_result",
-            ):
-                content: dict[str, Any] = {
-                    "name": "stdout",
-                    "text": text,
-                    "data": {"text/plain": text},
-                    "metadata": {},
-                }
-                content |= {"ename": text, "evalue": text, "traceback": [text], "wait": len(text) % 2 == 0}
-                content |= {"transient": {"display_id": text[:3]}}
-                reducer.add(kind, content)
-            json.dumps(reducer.outputs(), allow_nan=False)
 
         redactor = Redactor({"A_KEY": "canary-0123456789"})
         targets: dict[str, tuple[Callable[[bytes], object], list[bytes], float]] = {

@@ -104,7 +104,7 @@ def _about(about: Row, rows: Sequence[Row]) -> str:
     """Return what was run, in a few lines."""
     weights = next((row["weights"] for row in rows if row.get("weights")), "")
     limit = "all tasks" if about["limit"] is None else f"{about['limit']} tasks ({about['sample']})"
-    limit += f" of {', '.join(about['groups'])}" if about["groups"] else ""
+    limit += f" of {', '.join(about['groups'])}" if about.get("groups") else ""
     sampling = ", ".join(f"{name} {value}" for name, value in about["sampling"].items() if value is not None)
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     lines = [
