@@ -6,18 +6,27 @@ In Python: `codeact_kernel.run("which region lost customers?", cwd="data")`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from codeact_kernel import magics
 from codeact_kernel._version import __version__
 from codeact_kernel.agent.tools import tool
 from codeact_kernel.config import CodeAct
-from codeact_kernel.oneshot import Result, run
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from codeact_kernel.oneshot import Result, run
+
 __all__ = ["CodeAct", "Result", "__version__", "load_ipython_extension", "run", "tool", "unload_ipython_extension"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what runs tasks in kernels of its own when it is first asked for: a notebook has one already."""
+    if name in {"Result", "run"}:
+        return getattr(importlib.import_module("codeact_kernel.oneshot"), name)
+    raise AttributeError(f"module 'codeact_kernel' has no attribute {name!r}")
 
 
 def load_ipython_extension(ipython: InteractiveShell) -> None:
