@@ -101,6 +101,17 @@ def test_a_ledger_drops_a_cut_line_and_counts_a_job_once(tmp_path):
         Ledger(tmp_path, {"suite": "y"})
 
 
+def test_a_folder_in_which_nothing_was_begun_is_free_for_another_evaluation(tmp_path):
+    with pytest.raises(ConfigError, match="no model 'qwen9'"):
+        evaluate(order(tmp_path, config=CodeAct(model="qwen9")), pytest.fail)
+    Ledger(tmp_path, {"suite": "x"}).close()
+    again = Ledger(tmp_path, {"suite": "y"})
+    again.begin("a")
+    again.close()
+    with pytest.raises(ConfigError, match="another suite"):
+        Ledger(tmp_path, {"suite": "x"})
+
+
 @pytest.fixture(scope="module")
 def three(tmp_path_factory):
     """Two evaluations: one that knows everything, in three action spaces, one that knows half."""

@@ -44,9 +44,9 @@ class Ledger:
         self.failures: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
         try:
-            _agree(folder / MANIFEST, manifest)
             self._path = folder / LEDGER
             self._read()
+            _agree(folder / MANIFEST, manifest, begun=bool(self.begun))
             self._file = self._path.open("ab")
         except BaseException:
             lock.close()
@@ -104,9 +104,9 @@ class Ledger:
                 self.rows.setdefault(event["job"], event["row"])
 
 
-def _agree(path: Path, manifest: Row) -> None:
-    """Write the manifest of a new evaluation; hold one that is there against what is asked for."""
-    if not path.is_file():
+def _agree(path: Path, manifest: Row, *, begun: bool) -> None:
+    """Write the manifest of an evaluation of which nothing is begun; else hold it against what is asked for."""
+    if not path.is_file() or not begun:
         part = path.with_suffix(".part")
         part.write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         part.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from codeact_kernel.evaluate.case import Case
     from codeact_kernel.evaluate.suite import Suite
 
+WRITE_SECONDS = 5.0
+"""results.json is whole and at most so old; what counts is the ledger."""
 MOST_ATTEMPTS = 3
 MOST_LOST = 5
 """Attempts of a job that ended with the process that played it: not each of these is the job's fault."""
@@ -72,7 +75,7 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
         for action in order.actions
     ]
     about = manifest(order, protocol)
-    ledger = Ledger(order.out, about)
+    ledger, written = Ledger(order.out, about), 0.0
     try:
         while left := list(_pending(jobs, ledger)):
             setup = Setup(order.suite, order.config, order.data, order.out, order.jobs)
@@ -82,12 +85,13 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
                     ledger.failed(job.id, reason, lost=reason == engine_ray.LOST)
                 elif ledger.done(row):
                     told(row)
-                    results.write(order.out, about, _in_order(jobs, ledger))
-        rows = _in_order(jobs, ledger)
-        results.write(order.out, about, rows, parquet=True)
+                    if time.monotonic() - written > WRITE_SECONDS:
+                        results.write(order.out, about, _in_order(jobs, ledger))
+                        written = time.monotonic()
+        return _in_order(jobs, ledger)
     finally:
+        results.write(order.out, about, _in_order(jobs, ledger), parquet=True)
         ledger.close()
-    return rows
 
 
 def _chosen(order: Order, protocol: str) -> list[Case]:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 TURNS = 10
 REPLY_TOKENS = 512
+ACTION_SECONDS = 120.0
+"""Their own limit is 30 s, by a signal that some code does not hear."""
 MARKS = re.compile("Answer:|Action:")
 ACTION, ANSWER, END = "Action:", "Answer:", "End Action"
 
@@ -181,7 +183,7 @@ class Dialogue:
             step = step.with_(kind="action", approval=Approval("auto"))
         writer.completion(step)
         if code is not None:
-            ran = await self.bench.executor.run(code, timeout=None)
+            ran = await self.bench.executor.run(code, timeout=ACTION_SECONDS)
             if ran.status == "dead":
                 raise AttemptError("The kernel died while it ran an action of the model's.")
             return step.with_(execution=ran, observation=self._observed("ok", printed(ran), reading.reminder))
