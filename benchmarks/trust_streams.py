@@ -2,7 +2,7 @@
 
     python -m benchmarks.trust_streams [--replies 20] [--out FILE]
 
-Random replies with code in them, in both wire formats, from the loopback server of the tests. Each is sent again and
+Random replies with code in them, in both wire formats, from the loopback server of the tests, each again and
 again, cut after every byte: once the connection is dropped inside a chunk, once its end is the end of the body. A
 reply that is taken although its text is not the whole one counts as taken in part.
 """
