@@ -51,13 +51,19 @@ class Notebook:
         self.client.shell_channel.send(message)
         return message["header"]["msg_id"]
 
-    def run(self, code, *, cell_id=None, stdin=None, interrupt_after=None, timeout=60):
-        """Run a cell; return (reply content, outputs as plain text, in order)."""
+    def run(self, code, *, cell_id=None, stdin=None, interrupt_after=None, interrupt_on="", timeout=60):
+        """Run a cell; return (reply content, outputs as plain text, in order).
+
+        `interrupt_after` seconds it is interrupted, counted from when `interrupt_on` is shown, if that is given.
+        """
         ident = self.send(code, cell_id=cell_id, allow_stdin=stdin is not None)
         texts, shown, began = [], {}, time.monotonic()
         interrupted = None
+        ended = began + timeout
         while True:
-            assert time.monotonic() - began < timeout, texts
+            assert time.monotonic() < ended, texts
+            if interrupt_on and not any(interrupt_on in text for text in texts):
+                began = time.monotonic()
             if interrupt_after is not None and time.monotonic() - began > interrupt_after:
                 interrupted, interrupt_after = time.monotonic(), None
                 self.manager.interrupt_kernel()

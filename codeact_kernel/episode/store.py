@@ -106,7 +106,7 @@ class EpisodeWriter:
         """
         redactor = Redactor()
         first = next((line.strip() for line in redactor.text(title).splitlines() if line.strip()), "Episode")
-        header = redactor.value({**header, "title": first[:200]})
+        header = {**redactor.value({**header, "title": first[:200]}), "prompt": header.get("prompt")}
         if path is not None:
             writer = cls(named(path), header, on_trouble)
             writer._claim(path)

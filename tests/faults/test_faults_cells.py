@@ -5,11 +5,24 @@ from __future__ import annotations
 import pytest
 from kernel_client import block
 
-LONG = ("200 MB", "one line of 50", "5,000", "updated 2,000", "50 MB", "deep recursion", "of 10 MB", "ten million")
+LONG = (
+    *(
+        "stdout replaced",
+        "stdout closed",
+        "stdout deleted",
+        "builtins shadowed",
+        "get_ipython deleted",
+        "history deleted",
+    ),
+    *("folder changed", "folder gone", "SIGINT ignored", "warnings are errors", "exit()", "SystemExit", "quit"),
+    *("a pool of workers", "a debugger", "endless loop that computes"),
+    *("200 MB", "one line of 50", "5,000", "updated 2,000", "50 MB", "deep recursion", "of 10 MB", "ten million"),
+)
+"""Cases that compute for seconds, and those that tests/test_bad_input.py has in short."""
 
 
 def marked(cases):
-    """Return the names of cases, those that take seconds of computing marked."""
+    """Return the names of cases, those of `LONG` marked."""
     return [
         pytest.param(name, marks=pytest.mark.long if any(words in name for words in LONG) else (), id=name)
         for name in cases
@@ -31,7 +44,7 @@ HANGS = {
 }
 
 
-@pytest.mark.parametrize("name", HANGS)
+@pytest.mark.parametrize("name", marked(HANGS))
 def test_hang(bench, name):
     with bench.survives(status={"done"}):
         bench.nb.run("%config CodeAct.cell_timeout = 0.6")
@@ -165,7 +178,7 @@ for name in ("r", "c", "x", "h", "g", "d", "l", "t", "saved"):
 """
 
 
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", marked(BREAKS))
 def test_break(bench, name):
     with bench.survives(status={"done", "failed"}):
         replies = [

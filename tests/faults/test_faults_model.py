@@ -62,14 +62,18 @@ def faults(wire):
     }
 
 
-SLOW = ("slow first byte", "nothing after the head", "keep-alive for ever", "a pause in the middle")
+ONCE = (
+    *("slow first byte", "nothing after the head", "keep-alive for ever", "a pause in the middle", "429 for ever"),
+    *("500", "529 overloaded", "403", "404", "no JSON", "200 with nothing", "429 that asks for an hour"),
+)
+"""Faults that are tried in one of the formats, unless with --long: what answers them is the same code."""
 
 
 @pytest.mark.parametrize(
     ("name", "wire"),
     [
         pytest.param(
-            name, wire, id=f"{name}-{wire}", marks=pytest.mark.long if name in SLOW and wire != "openai" else ()
+            name, wire, id=f"{name}-{wire}", marks=pytest.mark.long if name in ONCE and wire != "openai" else ()
         )
         for name in faults("openai")
         for wire in WIRES
