@@ -70,12 +70,11 @@ async def stop_once(executor: FreshExecutor, kind: str, folder: Path, after: flo
     """Return the seconds from Stop, given `after` seconds, to the end of a task that is about `kind`."""
 
     async def said(messages: list[dict[str, str]]) -> AsyncIterator[str]:
-        del messages
         if kind == "the model":
             for _ in range(300):
                 await asyncio.sleep(0.1)
                 yield "word "
-        yield block(KINDS[kind] if kind != "saving" else f"{KINDS[kind]}\n# {random.random()}")
+        yield block(KINDS[kind] if kind != "saving" else f"x{len(messages)} = 1\n{KINDS[kind]}")
 
     session, stop = Session(folder, given=CallableModel(said)), Stop()
     config = CodeAct(approval="ask-if-risky" if kind == "approval" else "auto", max_steps=10_000)
@@ -107,13 +106,15 @@ async def stops(times: int) -> list[str]:
     with tempfile.TemporaryDirectory() as name:
         executor = FreshExecutor(cwd=Path(name))
         await executor.start()
-        for number in range(times):
-            kind = list(KINDS)[number % len(KINDS)]
-            seconds = await stop_once(executor, kind, Path(name), chance.uniform(0.0, 0.9) + 0.05)
-            took[kind].append(seconds)
-            alive = await executor.run("print(6 * 7)")
-            assert alive.outputs[0]["text"] == "42\n", alive
-        await executor.close()
+        try:
+            for number in range(times):
+                kind = list(KINDS)[number % len(KINDS)]
+                seconds = await stop_once(executor, kind, Path(name), chance.uniform(0.0, 0.9) + 0.05)
+                took[kind].append(seconds)
+                alive = await executor.run("print(6 * 7)")
+                assert alive.outputs[0]["text"] == "42\n", alive
+        finally:
+            await executor.close()
     together = sorted(seconds for each in took.values() for seconds in each)
     late = statistics.quantiles(together, n=100)[98]
     lines = [f"Stop, {times} random moments: median {statistics.median(together):.3f} s, p99 {late:.3f} s, "]

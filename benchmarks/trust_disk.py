@@ -39,6 +39,8 @@ from codeact_kernel.types import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+KINDS = ("stream", "display_data", "update_display_data", "error", "clear_output", "execute_result")
+
 
 def block(code: str) -> str:
     """Return a reply with this code."""
@@ -189,46 +191,43 @@ def mutated(chance: random.Random, seeds: Sequence[bytes]) -> bytes:
 
 
 def feed(data: bytes) -> None:
-    """Give a reducer of outputs the same text in every kind of message."""
-    reducer = OutputReducer()
-    text = data.decode("utf-8", "surrogateescape")
-    for kind in ("stream", "display_data", "update_display_data", "error", "clear_output", "execute_result"):
-        content: dict[str, Any] = {"name": "stdout", "text": text, "data": {"text/plain": text}, "metadata": {}}
-        content |= {"ename": text, "evalue": text, "traceback": [text], "wait": len(text) % 2 == 0}
-        content |= {"transient": {"display_id": text[:3]}}
+    """Give the reducer one message of each kind that hold these bytes as text."""
+    reducer, text = OutputReducer(), data.decode("utf-8", "surrogateescape")
+    content: dict[str, Any] = {"name": "stdout", "text": text, "data": {"text/plain": text}, "metadata": {}}
+    content |= {"ename": text, "evalue": text, "traceback": [text], "wait": len(text) % 2 == 0}
+    content |= {"transient": {"display_id": text[:3]}}
+    for kind in KINDS:
         reducer.add(kind, content)
     json.dumps(reducer.outputs(), allow_nan=False)
 
 
-def fuzz(inputs: int) -> list[str]:
-    """Try random inputs; what raises anything but one of our sentences is a crash."""
+def targets(place: Path) -> dict[str, tuple[Callable[[bytes], object], list[bytes], float]]:
+    """Return what is tried: how, beginning with which bytes, and with which part of the inputs."""
     root = Path(__file__).parents[1] / "tests" / "episodes" / "v1.0"
     notebooks = [path.read_bytes() for path in sorted(root.glob("*.ipynb")) if path.stat().st_size < 60_000]
-    texts = [
-        block("print(1)").encode(),
-        b"Answer.\n```py\nx = '''```'''\n```",
-        "<think>\u00e9</think>\n~~~\nx\n~~~".encode(),
-    ]
+    texts = [block("print(1)").encode(), b"Answer.\n```py\nx = '''```'''\n```", b"<think>x</think>\n~~~\nx\n~~~"]
+    redactor = Redactor({"A_KEY": "canary-0123456789"})
+
+    def load(data: bytes) -> None:
+        place.write_bytes(data)
+        loading.load(place, trust=True)
+
+    def redact(data: bytes) -> None:
+        redactor.text(data.decode("latin-1"))
+
+    return {
+        "parser": (lambda data: parse(data.decode("utf-8", "surrogateescape")), texts, 0.4),
+        "reducer": (feed, texts, 0.25),
+        "redactor": (redact, [*texts, b"sk-abc canary-0123456789"], 0.25),
+        "loader": (load, notebooks, 0.1),
+    }
+
+
+def fuzz(inputs: int) -> list[str]:
+    """Try random inputs; what raises anything but one of our sentences is a crash."""
     chance, lines = random.Random(8), []
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name) / "x.ipynb"
-
-        def load(data: bytes) -> None:
-            place.write_bytes(data)
-            loading.load(place, trust=True)
-
-        redactor = Redactor({"A_KEY": "canary-0123456789"})
-        targets: dict[str, tuple[Callable[[bytes], object], list[bytes], float]] = {
-            "parser": (lambda data: parse(data.decode("utf-8", "surrogateescape")), texts, 0.4),
-            "reducer": (feed, texts, 0.25),
-            "redactor": (
-                lambda data: redactor.text(data.decode("latin-1")),
-                [*texts, b"sk-abc canary-0123456789"],
-                0.25,
-            ),
-            "loader": (load, notebooks, 0.1),
-        }
-        for target, (tried, seeds, part) in targets.items():
+        for target, (tried, seeds, part) in targets(Path(name) / "x.ipynb").items():
             crashes, wanted, began = 0, int(inputs * part), time.monotonic()
             for _ in range(wanted):
                 data = mutated(chance, seeds)

@@ -46,6 +46,10 @@ TRIVIAL = {
 MOST_LEARNED = 200
 """Keys known by their shape whose encoded forms are looked for from then on."""
 LONGEST_ENCODED = 600
+LONGEST_WORD = 16
+_ONE_WORD = r"(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[ _.-](?:[a-z]+|[A-Z]+|[A-Z][a-z]+))*"
+_OF_PEOPLE = r"(?i)passw|passphrase|secret"
+"""A short plain word (`KEYCLOAK_REALM=production`) is a secret only where people choose their own."""
 CUT_FROM, SURELY_CUT, PART = 20, 8, 16
 """Characters: of secrets from this length on, so many at the beginning go, too, before an ellipsis; or so many,
 whatever follows."""
@@ -274,6 +278,8 @@ def redactions(texts: Iterable[str]) -> list[dict[str, Any]]:
 def _is_secret(name: str, value: str) -> bool:
     """Say whether the value of a variable that is named like a secret can be one."""
     if len(value) < SHORTEST or value.lower() in TRIVIAL or value in f"[redacted {name}]":
+        return False
+    if len(value) <= LONGEST_WORD and re.fullmatch(_ONE_WORD, value) and not re.search(_OF_PEOPLE, name):
         return False
     if len(value) < ALL_FORMS_FROM:
         return not (value.isdigit() or (value.isascii() and value.isalpha() and value.islower()))

@@ -114,7 +114,12 @@ def test_ordinary_texts_and_pictures_are_left_alone():
         assert redactor.text(text) == text
 
 
-@pytest.mark.parametrize("name", sorted({name for name, _, _, _ in shapes()}))
+ALIKE = {"JSON web token", "SendGrid key", "Telegram token", "API key (sk-)", "GitHub token"}
+ODD = sorted({name for name, _, _, unique in shapes() if not unique} | ALIKE)
+"""Shapes that are not a literal and a run of letters, and some that are."""
+
+
+@pytest.mark.parametrize("name", ODD)
 def test_the_time_is_linear_in_hostile_texts(name):
     """Each pattern's own beginnings, over and over: eight times the text takes eight times as long, not 64."""
     literals = {literal for known, literal, _, _ in shapes() if known == name}
@@ -128,7 +133,7 @@ def test_the_time_is_linear_in_hostile_texts(name):
             "://" + literal + ":",
             "a://b",
         ):
-            times = [least(redactor, (piece * (size // len(piece) + 1))[:size]) for size in (50_000, 400_000)]
+            times = [least(redactor, (piece * (size // len(piece) + 1))[:size]) for size in (12_000, 96_000)]
             assert times[1] < 24 * max(times[0], 0.002), (piece, times)
 
 

@@ -172,8 +172,14 @@ def test_code_runs_as_it_was_written_and_only_its_record_is_redacted(tmp_path, m
 
 def test_values_that_everybody_knows_and_paths_tear_no_text_apart(tmp_path):
     env = {"POSTGRES_PASSWORD": "postgres", "X_TOKEN": "train", "SECRET_FILE": str(tmp_path), "A_KEY": "false"}
+    env |= {"KEYCLOAK_REALM": "production", "AUTH_BACKEND": "basic_auth", "KEY_ORDER": "Last Name"}
     text = f"train, test = split(); url = 'postgresql://localhost'; open('{tmp_path}/x.csv'); false"
+    text += " df[df['stage'] == 'production']; basic_auth(); df['Last Name']"
     assert Redactor(env).text(text) == text
+
+
+def test_a_plain_word_is_a_secret_where_people_choose_it():
+    assert Redactor({"DB_PASSWORD": "trombone"}).text("it is trombone") == "it is [redacted DB_PASSWORD]"
 
 
 def test_a_key_that_the_model_was_given_is_watched():
