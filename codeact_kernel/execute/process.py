@@ -28,7 +28,7 @@ WATCH_SECONDS = 0.5
 STRAGGLER_SECONDS = 10.0
 """How long after the reply the idle message may be missing, or the other way round."""
 STRUCK_SECONDS = 1.0
-"""The same after an interrupt: one that meets the kernel between a cell and its reply makes it lose one of them."""
+"""The same after an interrupt: one that meets the kernel between a cell and its reply makes it lose one."""
 
 
 class KernelDeadError(Exception):
