@@ -27,6 +27,8 @@ DEATH_POLL_SECONDS = 0.2
 WATCH_SECONDS = 0.5
 STRAGGLER_SECONDS = 10.0
 """How long after the reply the idle message may be missing, or the other way round."""
+STRUCK_SECONDS = 1.0
+"""The same after an interrupt: one that meets the kernel between a cell and its reply makes it lose one."""
 
 
 class KernelDeadError(Exception):
@@ -184,6 +186,7 @@ class KernelProcess:
         Raises:
             KernelDeadError: the process ended.
         """
+        self._struck = False
         request = self._client.session.msg("execute_request", content)
         ident: str = request["header"]["msg_id"]
         self._client.shell_channel.send(request)
@@ -211,11 +214,13 @@ class KernelProcess:
         while not (reply.done() and idle.done()) and not death.done():
             seen = self._heard
             pending: set[asyncio.Task[Any]] = {task for task in (reply, idle, death) if not task.done()}
-            done, _ = await asyncio.wait(pending, timeout=STRAGGLER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            patience = STRUCK_SECONDS if self._struck else STRAGGLER_SECONDS
+            done, _ = await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if not done and self._heard == seen:
                 return
 
     _heard = 0
+    _struck = False
 
     async def _reply(self, ident: str) -> dict[str, Any]:
         while True:
@@ -279,6 +284,7 @@ class KernelProcess:
 
     async def interrupt(self) -> None:
         """Send the kernel its interrupt; a kernel that is gone is no error."""
+        self._struck = True
         if await self.alive():
             with contextlib.suppress(RuntimeError, OSError):
                 await self._manager.interrupt_kernel()

@@ -21,12 +21,12 @@ LONG = (
 """Cases that compute for seconds, and those that tests/test_bad_input.py has in short."""
 
 
-def marked(cases):
-    """Return the names of cases, those of `LONG` marked."""
-    return [
-        pytest.param(name, marks=pytest.mark.long if any(words in name for words in LONG) else (), id=name)
-        for name in cases
-    ]
+def marked(cases, every=1):
+    """Return the names of cases, those of `LONG` marked, and of the others all but each `every`-th."""
+    long = {name for name in cases if any(words in name for words in LONG)}
+    rest = [name for name in cases if name not in long]
+    long |= set(rest) - set(rest[::every])
+    return [pytest.param(name, marks=pytest.mark.long if name in long else (), id=name) for name in cases]
 
 
 HANGS = {
@@ -178,7 +178,7 @@ for name in ("r", "c", "x", "h", "g", "d", "l", "t", "saved"):
 """
 
 
-@pytest.mark.parametrize("name", marked(BREAKS))
+@pytest.mark.parametrize("name", marked(BREAKS, every=2))
 def test_break(bench, name):
     with bench.survives(status={"done", "failed"}):
         replies = [

@@ -89,8 +89,8 @@ DEATHS = {
 
 
 def threads():
-    """Return the names of the threads, those of pools and the agent's one left out."""
-    found = {thread.name for thread in threading.enumerate()}
+    """Return the names of the threads, those of pools, pyzmq's collector and the agent's one left out."""
+    found = {thread.name for thread in threading.enumerate() if type(thread).__name__ != "GarbageCollectorThread"}
     return {name for name in found if not name.startswith(("asyncio_", "ThreadPool", "codeact-agent"))}
 
 
