@@ -223,8 +223,9 @@ def workspace() -> str:
 
 
 def wait_started(page: Page) -> None:
-    """Wait until Jupyter is there, and put our script into its page."""
+    """Wait until Jupyter is there and knows its kernels (else it asks which one), and put our script into its page."""
     page.wait_for_function("() => window.jupyterapp?.shell && window.jupyterapp.started", timeout=60_000)
+    page.wait_for_function("() => window.jupyterapp.serviceManager.kernelspecs.specs !== null", timeout=60_000)
     page.evaluate(SCRIPT)
 
 
