@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 import nbformat
 import pytest
 from episode_helpers import SYSTEM, action, answer, asked, create, header, load, small_turns, write
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_episode_notebook import notebook_of
 
@@ -79,8 +79,7 @@ def test_a_value_of_the_environment_is_taken_out_in_every_form(text):
 )
 def test_any_value_is_found_in_base64_wherever_it_stands(value, before, after):
     redactor = Redactor({"A_SECRET": value})
-    if value.lower() == "disabled":
-        return
+    assume(redactor.text(value) != value)  # values that everybody knows and paths that exist are no secrets
     whole = base64.b64encode(before + value.encode() + after).decode()
     assert redactor.text(whole) != whole
 
