@@ -71,13 +71,7 @@ class Player:
             shutil.rmtree(folder, ignore_errors=True)
         described = model.describe()
         return {
-            "job": job.id,
-            "suite": job.suite,
-            "protocol": job.protocol,
-            "case": job.case.id,
-            "group": job.case.group,
-            "action": job.action,
-            "epoch": job.epoch,
+            **_which(job),
             "attempt": attempt,
             "model": f"{model.backend}:{model.id}",
             "weights": described.get("weights") or described.get("revision") or "",
@@ -106,8 +100,7 @@ def stem(job: Job) -> str:
     return f"{plain}.{job.action}.{job.epoch}"
 
 
-def set_aside(job: Job, attempts: int, reason: str) -> Row:
-    """Return the row of a job that is given up: it has no scores and counts for nothing."""
+def _which(job: Job) -> Row:
     return {
         "job": job.id,
         "suite": job.suite,
@@ -116,6 +109,13 @@ def set_aside(job: Job, attempts: int, reason: str) -> Row:
         "group": job.case.group,
         "action": job.action,
         "epoch": job.epoch,
+    }
+
+
+def set_aside(job: Job, attempts: int, reason: str) -> Row:
+    """Return the row of a job that is given up: it has no scores and counts for nothing."""
+    return {
+        **_which(job),
         "attempt": attempts,
         "scores": {},
         "set_aside": reason,
