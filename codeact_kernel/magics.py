@@ -107,7 +107,8 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
     def codeact(self, line: str, cell: str | None = None) -> Any:
         """Let the agent carry out a task in this kernel."""
         text = line if cell is None else f"{line}\n{cell}"
-        parser: MagicArgumentParser = self.codeact.parser
+        magic: Any = CodeActMagics.codeact
+        parser: MagicArgumentParser = magic.parser
         args, task = split(parser, text.strip())
         if args.help or task == "help":
             print(parser.format_help().strip())  # noqa: T201

@@ -46,34 +46,38 @@ Fields: {var}, {In[3]}, {Out[3]}, {Err[3]} in a task are filled from the kernel.
 Settings: %config CodeAct; every option below has one."""
 
 
+def _option(*names: str, **more: Any) -> Any:
+    return argument(*names, **more)  # type: ignore[no-untyped-call, unused-ignore]
+
+
 OPTIONS = (
-    argument("-m", "--model", help="model for this task, e.g. llamacpp:qwen2.5-coder-0.5b"),
-    argument(
+    _option("-m", "--model", help="model for this task, e.g. llamacpp:qwen2.5-coder-0.5b"),
+    _option(
         "-o",
         "--output",
         metavar="VAR",
         help="put the answer into a variable: the value, where the model gives one",
     ),
-    argument("--check", metavar="EXPR", help='what must hold of `answer`, e.g. "answer > 0"'),
-    argument("--max-steps", metavar="N", help="steps the task may take"),
-    argument(
+    _option("--check", metavar="EXPR", help='what must hold of `answer`, e.g. "answer > 0"'),
+    _option("--max-steps", metavar="N", help="steps the task may take"),
+    _option(
         "--approve",
         choices=APPROVAL_MODES,
         metavar="MODE",
         help=f"what may run without asking: {', '.join(APPROVAL_MODES)}",
     ),
-    argument(
+    _option(
         "--action",
         choices=ACTIONS,
         metavar="SPACE",
         help="what the model writes to act: code, or json or text, which are one call a step",
     ),
-    argument("--protect", metavar="NAMES", help="variables no step may change, e.g. df,model"),
-    argument("--tools", metavar="NAMES", help="functions of yours to call, e.g. lookup,price"),
-    argument("--mcp", metavar="FILE", help="MCP servers whose tools to call, as `tools`"),
-    argument("--inline", action="store_true", help="run the steps under this cell, not as cells below"),
-    argument("--again", action="store_true", help="ask the model even if a saved answer is there"),
-    argument("-h", "--help", action="store_true", help="this text"),
+    _option("--protect", metavar="NAMES", help="variables no step may change, e.g. df,model"),
+    _option("--tools", metavar="NAMES", help="functions of yours to call, e.g. lookup,price"),
+    _option("--mcp", metavar="FILE", help="MCP servers whose tools to call, as `tools`"),
+    _option("--inline", action="store_true", help="run the steps under this cell, not as cells below"),
+    _option("--again", action="store_true", help="ask the model even if a saved answer is there"),
+    _option("-h", "--help", action="store_true", help="this text"),
 )
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -81,10 +85,10 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 def with_options(magic: F) -> F:
     """Give a magic the options: as its `parser`, and in the text that `%codeact?` shows."""
-    described: Any = kwds(description=USAGE, usage=argparse.SUPPRESS)(magic)  # type: ignore[no-untyped-call]
+    described: Any = kwds(description=USAGE, usage=argparse.SUPPRESS)(magic)  # type: ignore[no-untyped-call, unused-ignore]
     for option in reversed(OPTIONS):
         described = option(described)
-    described = magic_arguments()(described)  # type: ignore[no-untyped-call]
+    described = magic_arguments()(described)  # type: ignore[no-untyped-call, unused-ignore]
     described.parser.allow_abbrev = False
     return cast("F", described)
 
