@@ -90,7 +90,7 @@ class Agent:
     _theirs: frozenset[str] = frozenset()
     _steps: int = 0
     _complaints: int = 0
-    _bounced: bool = False
+    _bounced: set[bool] = field(default_factory=set)
     _asked: bool = False
     _repeats: Repeats = field(default_factory=Repeats)
     _deadline: float = float("inf")
@@ -310,9 +310,9 @@ class Agent:
             return step.with_(kind="note", told=Told("user", reply), observation=Observation("ok", text))
         if complaint is not None:
             self._complaints += 1
-        elif not self._bounced and not self._at_limit():
+        elif (looked := evidence.last is not None) not in self._bounced and not self._at_limit():
             complaint = grounding_complaint(self._task, answer, evidence, has_data=has_data)
-            self._bounced = complaint is not None
+            self._bounced |= {looked} if complaint is not None else set()
         told = await self._held(repr(answer)) if complaint is None else None
         if told is not None:
             complaint = prompt.words("check-failed").replace("{why}", told.text)
