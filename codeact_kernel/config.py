@@ -85,6 +85,12 @@ class CodeAct(Configurable):
         max=64,
         help="hf: models guess up to so many tokens at a time from the conversation; the reply stays the same.",
     ).tag(config=True)
+    draft_model = Unicode(
+        "",
+        help="A smaller model of the same family (hf:ORG/NAME or a folder) that guesses ahead for an hf: model; "
+        "the reply stays the same.",
+    ).tag(config=True)
+    draft_tokens = Int(4, min=1, max=64, help="Tokens that the draft model guesses at a time.").tag(config=True)
     idle_minutes = Float(
         15.0, min=0.05, help="The embedded model's process ends after this long without a request."
     ).tag(config=True)

@@ -25,6 +25,8 @@ OF_MODEL = (
     "threads",
     "device",
     "prompt_lookup",
+    "draft_model",
+    "draft_tokens",
     "idle_minutes",
     "connect_seconds",
     "first_token_seconds",
