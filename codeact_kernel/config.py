@@ -55,6 +55,11 @@ class CodeAct(Configurable):
         min=0,
         help="Tokens the messages may take; 0 takes the model's window (32,768 if unknown) less one reply.",
     ).tag(config=True)
+    summarize = Bool(
+        default_value=False,
+        help="Ask the model for notes on early steps before they are left out of a conversation that has grown "
+        "too long.",
+    ).tag(config=True)
     observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(config=True)
     episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)
     when_closed = Enum(

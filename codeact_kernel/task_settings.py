@@ -56,6 +56,7 @@ def limits_of(config: CodeAct, model: Model) -> Limits:
         cell_seconds=config.cell_timeout,
         context_tokens=window,
         observation_chars=config.observation_chars,
+        summaries=config.summarize,
     )
 
 
