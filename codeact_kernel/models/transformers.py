@@ -58,7 +58,7 @@ class TransformersModel(ServedModel):
         self._codeact = hf_chat.is_codeact(checkpoint.target, checkpoint.settings)
         draft = find(_draft_name(config.draft_model)) if config.draft_model else None
         marks = [one.sha256 or one.target for one in (checkpoint, draft) if one]
-        own = ("--codeact",) if self._codeact else ()
+        own: tuple[str, ...] = ("--codeact",) if self._codeact else ()
         own += ("--draft", draft.target) if draft else ()
         program = Program(
             module=MODULE,
