@@ -10,7 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
-# What the tests of hf: models run in: the CPU build, 200 MB.
+# What the tests of hf: models and of `transformers serve` run in: the CPU build, 200 MB.
 TORCH ?= torch==2.13.0
 # A test file is one worker's; what measures wall time is run after the others, by itself.
 LANES ?= -n 2 --dist loadfile --no-loadscope-reorder
@@ -116,9 +116,10 @@ $(BIN)/.test: pyproject.toml requirements/test.txt $(BIN)/.venv
 
 $(BIN)/.torch: pyproject.toml $(BIN)/.test
 	@if $(BIN)/python -c 'import torch' 2>/dev/null; then \
-		$(BIN)/python -m pip install --quiet --no-compile --editable '.[transformers]'; \
+		$(BIN)/python -m pip install --quiet --no-compile 'transformers[serving]' --editable '.[transformers]'; \
 	elif $(BIN)/python -m pip install --dry-run --quiet --report - '$(TORCH)' 2>/dev/null | $(CPU_ONLY) 2>/dev/null; then \
-		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' --editable '.[transformers]'; \
+		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' 'transformers[serving]' \
+			--editable '.[transformers]'; \
 	else \
 		echo "Tests of hf: models are skipped: there is no CPU build of $(TORCH) here; install one into $(VENV)"; \
 	fi

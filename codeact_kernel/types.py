@@ -198,16 +198,26 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What the model noted of the turns up to index `upto` before they were left out; `usage` is what it cost."""
+
+    text: str
+    upto: int
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What was sent: `digest` of the canonical messages, their `count`, and the `view` (what was trimmed).
 
     `view` maps the index of a turn to the number of characters its observation was shortened to; None when
-    nothing was.
+    nothing was. `summary` was made for this request; it stands in later ones, too, until there is a newer one.
     """
 
     digest: str
     count: int
     view: dict[str, int] | None = None
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,6 +332,29 @@ def test_protected_names_are_refused_or_put_back(nb):
     nb.run("%codeact reset")
 
 
+def test_tools_and_a_check_go_with_a_task(nb):
+    page = Page(nb)
+    nb.run("def lookup(name: str) -> int:\n    'Return the stock of a thing.'\n    return 7")
+    codes = [block("final_answer(lookup('a') - 8)"), block("final_answer(lookup('a'))")]
+    run = ask(page, *codes, tools=["lookup"], check="answer > 0")
+    assert (run["status"], run["answer"], len(run["steps"])) == ("done", "7", 2)
+    told = page.request("messages", run=run["run"], step=2)["messages"]
+    assert "def lookup(name: str) -> int" in told[1]["content"]
+    assert "the user's check says that" in told[-1]["content"]
+    refused = page.request("start", task="go", notebook=page.notebook, options={"tools": ["nothing"]})
+    assert refused["type"] == "error"
+    assert "no function 'nothing' to offer" in refused["sentence"]
+
+
+def test_the_action_space_of_a_task_begins_the_conversation(nb):
+    page = Page(nb)
+    nb.run("def lookup(name: str) -> int:\n    return 7")
+    call = 'I look.\n{"tool": "lookup", "args": ["a"]}'
+    run = ask(page, call, "There are 7.", tools=["lookup"], action="json")
+    assert [step["code"] for step in run["steps"][:1]] == ["lookup('a')"]
+    assert nb.episode().metadata["codeact"]["agent"]["format"] == "json"
+
+
 def test_undo_in_the_magic_says_what_it_did(nb):
     model = nb.script(block("count = 5"), "It is 5.")
     nb.run(f"count = 1\n%codeact -m {model} --inline set count")

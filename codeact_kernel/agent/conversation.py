@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 from codeact_kernel.agent import prompt
 
 if TYPE_CHECKING:
-    from codeact_kernel.types import Snapshot, Turn
+    from codeact_kernel.types import Snapshot, Summary, Turn
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one task; 0 is no limit. Times in seconds, sizes in tokens and characters."""
+    """Bounds of one task; 0 is no limit. Times in seconds, sizes in tokens and characters.
+
+    `summaries`: the model is asked for notes on whole turns before they are left out.
+    """
 
     steps: int = 12
     seconds: float = 0.0
@@ -21,12 +24,14 @@ class Limits:
     cell_seconds: float = 0.0
     context_tokens: int = 0
     observation_chars: int = 4000
+    summaries: bool = False
 
 
 @dataclass
 class Conversation:
     """What has been said: the system prompt, the turns, and which observations are shortened by now.
 
+    `summary` was made for the next request, whose record will hold it.
     `before` is the last step that ran in an earlier kernel than the one that is here. `note` is a sentence
     that goes before what the next task is told of the kernel; `made` are the variables that the agent's own
     steps made; `action` is the action space that the system prompt explains.
@@ -35,6 +40,7 @@ class Conversation:
     system: str
     turns: list[Turn] = field(default_factory=list)
     view: dict[str, int] = field(default_factory=dict)
+    summary: Summary | None = None
     snapshot: Snapshot | None = None
     note: str = ""
     steps: int = 0
