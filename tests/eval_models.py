@@ -36,6 +36,11 @@ def knows(messages):
     return f"Answer: {ANSWERS[task]}"
 
 
+def works(messages):
+    """As `knows`, with about a second's computing in its cell."""
+    return knows(messages).replace("```python\n", "```python\nsum(i * i for i in range(15_000_000))\n")
+
+
 def adds(messages):
     """Adds two numbers in code, then says the sum; it cannot carry."""
     first = next(one["content"] for one in messages if "What is" in one["content"])
