@@ -59,7 +59,10 @@ def main(checkout, path):
             if not name.startswith("__") and not isinstance(value, types.ModuleType)
         ]
         forks = [environment.fork() for _ in rounds]
-        environment.execute(one.reference_code, raise_error=True, max_time=SECONDS)
+        try:
+            environment.execute(one.reference_code, raise_error=True, max_time=SECONDS)
+        except Exception:
+            break  # made for older libraries than are here
         answer = environment.last_cell.output
         for fork, told, code in zip(forks, rounds, mutants(one.reference_code, names), strict=True):
             fork.execute(code, max_time=SECONDS)

@@ -55,6 +55,12 @@ def guesses(messages):
     return "Answer: 7"
 
 
+def mutters(messages):
+    """Acts when it is told to, and says the same wrong value in a sentence, however it is asked."""
+    acts = len(messages) == 2 or "Begin your reply" in messages[-1]["content"]
+    return knows(messages[:2]) if acts else "The value is 7."
+
+
 def sometimes(messages):
     """Right where the task is about Kalmar or a list, else a guess."""
     text = messages[1]["content"]

@@ -148,6 +148,14 @@ def test_a_wrong_answer_may_be_tried_again_within_the_turns(three):
     assert half[0]["failure"] == "wrong answer"
 
 
+def test_the_value_alone_is_asked_for_once_and_then_it_is_said_to_be_wrong(tmp_path):
+    rows = evaluate(order(tmp_path, "mutters", groups=("pages",), limit=1), lambda _: None)
+    notebook = json.loads((tmp_path / rows[0]["episode"]).read_bytes())
+    asked = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    asked = [text.split(":")[0] for text in asked if text.startswith(("Now state", "That answer is wrong"))]
+    assert asked[:2] == ["Now state the value alone", "That answer is wrong. The task was"]
+
+
 def test_results_are_written_as_parquet(three):
     folder, rows, _ = three
     table = parquet.read_table(folder / "knows" / results.PARQUET).to_pylist()
