@@ -12,6 +12,8 @@ MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
 # What the tests of hf: models run in: the CPU build, 200 MB.
 TORCH ?= torch==2.13.0
+# A test file is one worker's; what measures wall time is run after the others, by itself.
+LANES ?= -n 2 --dist loadfile --no-loadscope-reorder
 QUESTION ?= Which region has the most customers with status lost, and how many are they?
 
 # Node builds and checks the side panel; nothing else needs it. Without a new enough one, PyPI's is put beside Python.
@@ -45,7 +47,9 @@ test: $(BIN)/.test $(BIN)/.torch $(PANEL) chromium
 	$(BIN)/codeact models pull $(TEST_MODEL)
 	$(MAKE) --no-print-directory lint
 	cd labextension && $(WITH_NODE) npm test
-	BROWSER_TESTS=1 $(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(LANES) -m 'not browser and not alone'
+	$(BIN)/python -m pytest -m 'alone and not browser'
+	BROWSER_TESTS=1 $(BIN)/python -m pytest $(LANES) -m browser tests/browser
 
 lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/ruff check

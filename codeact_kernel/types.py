@@ -164,7 +164,8 @@ class Execution:
     `outputs` are nbformat outputs in order; `result` is a short typed summary of the cell's last expression
     (None when there was none); `final` is the text of what it gave to `final_answer`; `snapshot` is the
     namespace after the cell; `stdin` lists `{"prompt": ..., "answer": ...}` for every `input()` that was
-    answered; `notes` are sentences on what the cell did to names that the user protected.
+    answered; `notes` are sentences on what the cell did to names that the user protected. `started` and `finished`
+    are when its code did, without the look at the namespace around it.
     """
 
     status: ExecutionStatus

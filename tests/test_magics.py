@@ -138,6 +138,7 @@ def test_run_all_shows_the_saved_answer_and_an_edited_task_runs(nb):
     assert "Fourth." in nb.run(f"%codeact -m {nb.script('Fourth.')} tell me", cell_id="cell-2")[1]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("replies", "seconds"),
     [

@@ -116,6 +116,7 @@ def test_a_reply_that_the_model_ends_is_finished(folder):
     assert "<|im_end|>" not in done.text
 
 
+@pytest.mark.alone
 def test_stop_in_the_middle_of_a_reply_frees_the_model(tiny):
     ask(tiny)
     stop, times = Stop(), {}

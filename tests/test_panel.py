@@ -72,6 +72,7 @@ def test_a_failing_cell_is_mended_and_does_not_abort_what_waits_behind_it(nb):
     assert "ZeroDivisionError" in run["steps"][0]["summary"]
 
 
+@pytest.mark.alone
 def test_a_follow_up_continues_the_conversation(nb):
     page = Page(nb)
     ask(page, block("total = 7\ntotal"), "It is 7.")
@@ -112,6 +113,7 @@ def test_stop_ends_a_cell_that_awaits(nb):
     stopped(nb, Page(nb), "import asyncio\nawait asyncio.sleep(30)")
 
 
+@pytest.mark.alone
 def test_stop_ends_the_model_while_it_writes(nb):
     page = Page(nb)
     run = page.start("slow", model=nb.script({"text": "word " * 50, "delay_s": 30}))
@@ -122,6 +124,7 @@ def test_stop_ends_the_model_while_it_writes(nb):
     assert time.monotonic() - asked < 1.0
 
 
+@pytest.mark.alone
 def test_stop_takes_back_a_cell_that_waits_behind_the_users(nb):
     page = Page(nb)
     nb.send("time.sleep(3)")
