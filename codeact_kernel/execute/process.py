@@ -90,7 +90,8 @@ class KernelProcess:
         try:
             await self._manager.start_kernel(
                 cwd=None if self._cwd is None else str(self._cwd),
-                env=child_environment(self._env),
+                # Bubblewrap itself is seen inside, with its environment; it sets the kernel's.
+                env=child_environment(self._env) if self._isolation is None else {"PATH": os.defpath},
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
             )
