@@ -31,7 +31,7 @@ from codeact_kernel.execute.isolated import MEMORY_BYTES, PROCESSES, Isolation
 from codeact_kernel.execute.process import WATCH_SECONDS
 from codeact_kernel.execute.relay import CHANNELS, Relay
 from codeact_kernel.models.broker import Broker
-from codeact_kernel.models.brokered import BROKER
+from codeact_kernel.models.select import BROKER
 from codeact_kernel.secret_names import is_secret_variable
 from codeact_kernel.worker import worker
 

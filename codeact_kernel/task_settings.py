@@ -52,6 +52,9 @@ def limits_of(config: CodeAct, model: Model) -> Limits:
         seconds=config.max_seconds,
         tokens=config.max_total_tokens,
         cell_seconds=config.cell_timeout,
+        ask_seconds=config.ask_after_seconds,
+        output_bytes=config.max_output_bytes,
+        growth_bytes=config.max_memory_growth,
         context_tokens=window,
         observation_chars=config.observation_chars,
     )

@@ -274,6 +274,12 @@ class KernelProcess:
                 return
             await asyncio.sleep(WATCH_SECONDS)
 
+    @property
+    def pid(self) -> int:
+        """The process's number, 0 where there is none."""
+        process = getattr(getattr(self._manager, "provisioner", None), "process", None)
+        return int(getattr(process, "pid", 0) or 0)
+
     def obituary(self) -> str:
         """Return the sentence for a dead kernel."""
         process = getattr(getattr(self._manager, "provisioner", None), "process", None)

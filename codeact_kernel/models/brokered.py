@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import CodeActError, ConfigError, IncompleteReplyError, ModelError, WeightsError
 from codeact_kernel.models.base import Chunk
+from codeact_kernel.models.select import BROKER
 from codeact_kernel.types import Usage
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from codeact_kernel.config import CodeAct
     from codeact_kernel.types import Message, Sampling
 
-BROKER = "CODEACT_BROKER"
-"""The variable with the socket's path."""
 LINE_BYTES = 1 << 24
 ASK_SECONDS = 30.0
 GONE = "The process that asks the model for this isolated kernel is gone; restart the kernel."

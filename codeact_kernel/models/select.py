@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.models import plugins, weights
-from codeact_kernel.models.brokered import BROKER
 
 if TYPE_CHECKING:
     from codeact_kernel.config import CodeAct
@@ -28,6 +27,8 @@ NOTHING = (
     "No model is configured: run `codeact models pull qwen2.5-coder-1.5b`, or set OPENAI_API_KEY or "
     "ANTHROPIC_API_KEY, or pass -m."
 )
+BROKER = "CODEACT_BROKER"
+"""In an isolated kernel, the path of the socket where models are asked; see `broker`."""
 BACKENDS = frozenset(
     {"openai", "anthropic", "llamacpp", "gguf", "hf", "transformers", "scripted", "callable", "brokered"}
 )
