@@ -26,13 +26,14 @@ PANEL := codeact_kernel/labextension/package.json
 PANEL_SOURCES := $(shell find labextension/src labextension/schema labextension/style labextension/scripts -type f) \
 	labextension/package.json labextension/tsconfig.json
 
-.PHONY: help demo test lint trust lock sbom panel chromium clean
+.PHONY: help demo test lint trust trust-long lock sbom panel chromium clean
 
 help:
 	@echo "make demo   ask the embedded model a question about a folder of data; the episode lands in demo/"
 	@echo "make test   lint, types and every test, as the continuous integration does"
 	@echo "make lint   lint and types only"
-	@echo "make trust  the figures of docs/reliability.md: faults, attacks, secrets, stops, kills, soak, fuzz"
+	@echo "make trust  the figures of docs/reliability.md: faults, attacks, secrets, streams, stops, kills, soak, fuzz"
+	@echo "            (under 15 minutes; make trust-long, a night, tries for flaky faults and more random input)"
 	@echo "make lock   pin and hash the packages of requirements/ anew; make sbom lists what the core needs"
 	@echo "make panel  build the side panel into the package (needs Node 20.19 or later, or takes PyPI's)"
 	@echo "make clean  remove the virtual environment, the demo's episodes and the tools' caches"
@@ -57,16 +58,12 @@ lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/mypy
 	cd labextension && $(WITH_NODE) npm run lint:check
 
-TRUST_TESTS := tests/faults tests/attacks tests/test_secrets.py tests/test_isolated.py tests/test_replay_isolated.py \
-	tests/test_no_network.py tests/test_crash.py
-
+# The first within 15 minutes; the other for a night.
 trust: $(BIN)/.test
-	$(BIN)/python -m pytest --quiet --long $(TRUST_TESTS) --table docs/reliability.md
-	rm -f benchmarks/results/trust.md
-	for what in kill fuzz stop soak; do \
-		$(BIN)/python -m benchmarks.trust $$what --times 100 --episodes 8 --steps 1000 --inputs 100000 \
-			--out benchmarks/results/trust.md; \
-	done
+	$(BIN)/python -m benchmarks.trust_run --out benchmarks/results/trust.md
+
+trust-long: $(BIN)/.test
+	$(BIN)/python -m benchmarks.trust_run --long --out benchmarks/results/trust_long.md
 
 LOCK := compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 

@@ -46,6 +46,21 @@ class CodeAct(Configurable):
     max_seconds = Float(0.0, min=0, help="Wall time of a task in seconds; 0 is no limit.").tag(config=True)
     max_total_tokens = Int(0, min=0, help="Tokens a task may use, in and out; 0 is no limit.").tag(config=True)
     cell_timeout = Float(0.0, min=0, help="Seconds one cell may run; 0 is no limit.").tag(config=True)
+    ask_after_seconds = Float(
+        60.0,
+        min=0,
+        help="When a cell has run for so long you are asked whether to wait or to interrupt it, and again after "
+        "twice the time; 0 never asks.",
+    ).tag(config=True)
+    max_output_bytes = Int(
+        200_000_000, min=0, help="Bytes that the steps of a task may put out; 0 is no limit."
+    ).tag(config=True)
+    max_memory_growth = Int(
+        0,
+        min=0,
+        help="Bytes by which a task may make the kernel's memory grow: the cell is interrupted, and a kernel of "
+        "codeact's own is ended at half as much again; 0 is no limit.",
+    ).tag(config=True)
     temperature = Float(0.0, min=0, help="0 is greedy.").tag(config=True)
     top_p = Float(1.0, min=0, max=1, help="Nucleus sampling.").tag(config=True)
     seed = Int(None, allow_none=True, help="Sampling seed, where the backend has one.").tag(config=True)

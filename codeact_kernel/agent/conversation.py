@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 class Limits:
     """Bounds of one task; 0 is no limit. Times in seconds, sizes in tokens and characters.
 
+    After `ask_seconds` of one cell the person is asked whether to wait. `output_bytes` are those of all steps;
+    `growth_bytes` is what the kernel's memory may grow by.
     `summaries`: the model is asked for notes on whole turns before they are left out.
     """
 
@@ -22,6 +24,9 @@ class Limits:
     seconds: float = 0.0
     tokens: int = 0
     cell_seconds: float = 0.0
+    ask_seconds: float = 0.0
+    output_bytes: int = 0
+    growth_bytes: int = 0
     context_tokens: int = 0
     observation_chars: int = 4000
     summaries: bool = False

@@ -28,6 +28,7 @@ from codeact_kernel.agent.verdicts import (
     syntax_observation,
     warning_words,
 )
+from codeact_kernel.agent.watch import CellWatch
 from codeact_kernel.errors import CodeActError, ExecutionError, ModelError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
 from codeact_kernel.terminal import clip
@@ -94,6 +95,7 @@ class Agent:
     _bounced: set[bool] = field(default_factory=set)
     _asked: bool = False
     _repeats: Repeats = field(default_factory=Repeats)
+    _cells: CellWatch = field(init=False)
     _deadline: float = float("inf")
 
     async def run(self, task: str, snapshot: Snapshot) -> Outcome:
@@ -104,6 +106,7 @@ class Agent:
         """
         if self.limits.seconds:
             self._deadline = time.monotonic() + self.limits.seconds
+        self._cells = CellWatch(self.executor, self.limits, self.asker)
         outcome = Outcome("failed", cause="An unexpected error ended the task.")
         self.redaction.refresh(getattr(self.model, "secrets", ()))
         try:
@@ -283,7 +286,7 @@ class Agent:
         ]
         forget = self.stop.on_set(interrupt)
         try:
-            execution = await self.executor.run(code, timeout=min(bounds, default=None))
+            execution = await self._cells.run(code, self.conversation.steps, min(bounds, default=None))
             self.redaction.refresh()
             return self.redaction.execution(execution)
         finally:
@@ -381,6 +384,11 @@ class Agent:
         used = self.usage.input + self.usage.output
         if self.limits.tokens and used >= self.limits.tokens:
             raise _LimitError(f"No answer within {self.limits.tokens:,} tokens; raise CodeAct.max_total_tokens.")
+        if self.limits.output_bytes and self._cells.output > self.limits.output_bytes:
+            raise _LimitError(
+                f"The steps put out {self._cells.output:,} bytes, {self.limits.output_bytes:,} are allowed; "
+                "ask for less, or raise CodeAct.max_output_bytes."
+            )
         if time.monotonic() >= self._deadline:
             raise _LimitError(self._time_is_up())
 

@@ -31,6 +31,7 @@ from codeact_kernel.execute.around import (
 )
 from codeact_kernel.execute.capture import OutputReducer
 from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
+from codeact_kernel.execute.memory import held
 from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
@@ -307,6 +308,13 @@ class ServingExecutor:
     async def take_literally(self, on: bool) -> None:  # noqa: FBT001 - the one argument says it
         """Say whether cells mean what is written from the next one on; see `kernelside.take_literally`."""
         self._literal = on
+
+    async def memory(self) -> int:
+        """Return the bytes that this process and its children hold."""
+        return await asyncio.to_thread(held)
+
+    async def kill(self) -> None:
+        """Do nothing: the kernel is the user's."""
 
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header."""

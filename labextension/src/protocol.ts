@@ -942,6 +942,10 @@ export interface Question {
    * What the model asks the user; "" where it is asked whether a cell may run.
    */
   text: string;
+  /**
+   * With some, `text` is about the cell that runs now, and the reply is one of them.
+   */
+  choices: string[];
 }
 /**
  * Insert a code cell with this id below `after` and run it; idempotent by `cell_id`.
