@@ -68,6 +68,7 @@ LAYERS = (
         "cli_sandbox",
         "cli_eval",
         "cli_exchange",
+        "cli_learn",
         "cli_live",
         "cli_replay",
         "cli_results",

@@ -1,0 +1,1 @@
+"""Episodes become training data, and the data makes a better agent."""
