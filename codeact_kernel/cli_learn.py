@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,21 @@ from codeact_kernel.cli_results import say
 from codeact_kernel.learn import card
 from codeact_kernel.learn.dataset import HF, PREFERENCES, TRAIN, VALIDATION, Wanted, facts, make
 from codeact_kernel.learn.filters import MIN_TURNS
+from codeact_kernel.learn.recipe import Recipe
+from codeact_kernel.learn.train import Heard, train
 from codeact_kernel.terminal_view import printable
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-COMMANDS = ("dataset",)
+COMMANDS = ("dataset", "train")
 EVERY = 500
 """Trajectories between two lines of progress."""
 
 
 def add_parsers(subparsers: Any) -> None:
-    """Add `dataset` to the command line's subparsers."""
+    """Add `dataset` and `train` to the command line's subparsers."""
     data = subparsers.add_parser(
         "dataset",
         help="make training data of episodes",
@@ -62,6 +65,31 @@ def add_parsers(subparsers: Any) -> None:
         "--preferences", action="store_true", help="pairs of what users changed or refused, where they agreed"
     )
     data.add_argument("--no-hf", action="store_true", help="write no HF datasets folder")
+    _add_train(subparsers)
+
+
+def _add_train(subparsers: Any) -> None:
+    made = Recipe("")
+    tune = subparsers.add_parser(
+        "train",
+        help="fine-tune a model on a data set",
+        description="Fine-tune a model by TRL and PEFT: only what a model wrote is taught. The same command goes "
+        "on with a training that was cut off. On many GPUs: accelerate launch -m codeact_kernel.cli train ...",
+        epilog="Exit codes: 0 done, 1 failed, 2 usage or configuration, 130 interrupted.",
+    )
+    tune.add_argument("--base", "-b", metavar="M", required=True, help="smollm2-135m, ORG/NAME, a folder, a .gguf")
+    tune.add_argument("--data", "-d", metavar="DATA", type=Path, required=True, help="of `codeact dataset`")
+    tune.add_argument("--out", "-o", metavar="ADAPTER", type=Path, required=True, help="made if need be")
+    tune.add_argument("--full", action="store_true", help="all weights instead of a LoRA adapter")
+    tune.add_argument("--rank", type=int, default=made.rank, metavar="N", help="of the adapter")
+    tune.add_argument("--rate", type=float, default=0.0, metavar="R", help="peak learning rate")
+    tune.add_argument("--epochs", type=float, default=made.epochs, metavar="E")
+    tune.add_argument("--length", type=int, default=made.length, metavar="N", help="tokens of a pack")
+    tune.add_argument("--batch", type=int, default=made.batch, metavar="N", help="packs a step")
+    tune.add_argument("--most-tokens", type=int, default=0, metavar="N", help="take rows up to so many tokens")
+    tune.add_argument("--seed", type=int, default=0, metavar="S")
+    tune.add_argument("--save-steps", type=int, default=made.save_steps, metavar="N", help="between checkpoints")
+    tune.add_argument("--threads", type=int, default=0, metavar="N", help="of torch, on a CPU")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -70,7 +98,7 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: it cannot be done as it was asked for.
     """
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {"dataset": _dataset}
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {"dataset": _dataset, "train": _train}
     return commands[args.command](args)
 
 
@@ -105,3 +133,46 @@ def _dataset(args: argparse.Namespace) -> int:
         counts.append(f"{made.rows[PREFERENCES]:,} pairs")
     print(printable(f"{', '.join(counts)}; the card is {args.out / card.CARD}", sys.stdout))
     return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    recipe = Recipe(
+        base=args.base,
+        full=args.full,
+        rank=args.rank,
+        rate=args.rate,
+        epochs=args.epochs,
+        length=args.length,
+        batch=args.batch,
+        most_tokens=args.most_tokens,
+        seed=args.seed,
+        save_steps=args.save_steps,
+        threads=args.threads,
+    )
+    with _bar() as tell:
+        made = train(args.data, args.out, recipe, tell)
+    for name, digest in made.get("sha256", {}).items():
+        print(printable(f"{digest}  {args.out / name}", sys.stdout))
+    return 0
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[Heard], None]]:
+    """Give what shows each step: a bar on a terminal, a line elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda heard: say(
+            f"codeact: step {heard.step} of {heard.steps}, loss {heard.loss:.4f}, {heard.rate:,.0f} tokens/s"
+        )
+        return
+    from rich.console import Console  # noqa: PLC0415 - slow to import, needed only here
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        bar = shown.add_task("loading", total=None)
+
+        def tell(heard: Heard) -> None:
+            words = f"loss {heard.loss:.4f}, {heard.rate:,.0f} tokens/s"
+            shown.update(bar, total=heard.steps, completed=heard.step, description=words)
+
+        yield tell
