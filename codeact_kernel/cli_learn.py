@@ -15,6 +15,7 @@ from codeact_kernel.learn import card
 from codeact_kernel.learn.dataset import HF, PREFERENCES, TRAIN, VALIDATION, Wanted, facts, make
 from codeact_kernel.learn.filters import MIN_TURNS
 from codeact_kernel.learn.recipe import Recipe
+from codeact_kernel.learn.to_gguf import KINDS, convert
 from codeact_kernel.learn.train import Heard, train
 from codeact_kernel.terminal_view import printable
 
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator
 
-COMMANDS = ("dataset", "train")
+COMMANDS = ("dataset", "train", "convert")
+GGUF = "model.gguf"
 EVERY = 500
 """Trajectories between two lines of progress."""
 
 
 def add_parsers(subparsers: Any) -> None:
-    """Add `dataset` and `train` to the command line's subparsers."""
+    """Add `dataset`, `train` and `convert` to the command line's subparsers."""
     data = subparsers.add_parser(
         "dataset",
         help="make training data of episodes",
@@ -90,6 +92,16 @@ def _add_train(subparsers: Any) -> None:
     tune.add_argument("--seed", type=int, default=0, metavar="S")
     tune.add_argument("--save-steps", type=int, default=made.save_steps, metavar="N", help="between checkpoints")
     tune.add_argument("--threads", type=int, default=0, metavar="N", help="of torch, on a CPU")
+    tune.add_argument("--gguf", action="store_true", help="then write ADAPTER/model.gguf, too")
+    gguf = subparsers.add_parser(
+        "convert",
+        help="write a tuned model as a GGUF file",
+        description="Merge an adapter into its base and write both as a GGUF file for llama.cpp. The base must "
+        "have been a GGUF file.",
+    )
+    gguf.add_argument("adapter", metavar="ADAPTER", type=Path, help="an --out of `codeact train`")
+    gguf.add_argument("--out", "-o", metavar="FILE.gguf", type=Path, help="default: ADAPTER/model.gguf")
+    gguf.add_argument("--kind", choices=KINDS, default=KINDS[0], help=f"of its numbers (default: {KINDS[0]})")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -98,7 +110,11 @@ def main(args: argparse.Namespace) -> int:
     Raises:
         ConfigError: it cannot be done as it was asked for.
     """
-    commands: dict[str, Callable[[argparse.Namespace], int]] = {"dataset": _dataset, "train": _train}
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "dataset": _dataset,
+        "train": _train,
+        "convert": _convert,
+    }
     return commands[args.command](args)
 
 
@@ -153,6 +169,16 @@ def _train(args: argparse.Namespace) -> int:
         made = train(args.data, args.out, recipe, tell)
     for name, digest in made.get("sha256", {}).items():
         print(printable(f"{digest}  {args.out / name}", sys.stdout))
+    return _written(args.out, args.out / GGUF, KINDS[0]) if args.gguf else 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    return _written(args.adapter, args.out or args.adapter / GGUF, args.kind)
+
+
+def _written(folder: Path, out: Path, kind: str) -> int:
+    digest = convert(folder, out, kind)
+    print(printable(f"{digest}  {out}", sys.stdout))
     return 0
 
 

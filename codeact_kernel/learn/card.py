@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import shlex
+from dataclasses import asdict
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+
+from codeact_kernel._version import __version__
+from codeact_kernel.learn.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +51,29 @@ def card(facts: Row, name: str, redactions: Sequence[Row]) -> str:
         redacted=facts["redacted"],
         taken="\n".join(taken) or "* nothing was found",
         unchecked=", or by nobody (--unchecked)" if settings["unchecked"] else "",
+    )
+
+
+def of_training(made: Row, recipe: Recipe, data: str, name: str) -> str:
+    """Return the card of what `codeact train` made; `made` is its manifest, `data` its data set's name."""
+    changed = [
+        word
+        for key, value in asdict(recipe).items()
+        if key != "base" and value != getattr(Recipe(""), key)
+        for word in (f"--{key.replace('_', '-')}", *([] if value is True else [str(value)]))
+    ]
+    command = ["codeact", "train", "--base", made["base_model"], "--data", data, "--out", name, *changed]
+    words = (resources.files("codeact_kernel.learn") / "adapter_card.md").read_text("utf-8")
+    return words.format(
+        name=name,
+        base=made["base_model"],
+        library="transformers" if recipe.full else "peft",
+        codeact=__version__,
+        files="\n".join(f"| `{file}` | `{digest}` |" for file, digest in made["sha256"].items()),
+        command=shlex.join(command),
+        settings=", ".join(f"{key} {value}" for key, value in made["settings"].items()),
+        versions=", ".join(f"{key} {value}" for key, value in made["versions"].items()),
+        **{key: made[key] for key in ("rows", "tokens", "taught", "data", "weights", "steps", "seconds", "loss")},
     )
 
 

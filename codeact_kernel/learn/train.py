@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.learn import curve
+from codeact_kernel.learn.card import of_training as card
 from codeact_kernel.learn.dataset import TRAIN, VALIDATION
 from codeact_kernel.learn.masks import encoded
 from codeact_kernel.learn.recipe import Recipe, agree, base_of, keep, manifest_of, sha256_of
@@ -93,6 +94,7 @@ def _run(rows: Path, out: Path, recipe: Recipe, base: Checkpoint, tell: Callable
         for name, path in (("train", rows), ("eval", rows.with_name(VALIDATION)))
         if path.is_file() and (name == "train" or path != rows)
     }
+    _hush()
     trainer = trl.SFTTrainer(
         model=loaded.model,
         args=_arguments(trl, out, recipe, cuda=cuda, evaluates="eval" in sets),
@@ -102,6 +104,7 @@ def _run(rows: Path, out: Path, recipe: Recipe, base: Checkpoint, tell: Callable
         peft_config=None if recipe.full else _adapter(recipe),
         callbacks=[_listener(out, tell)],
     )
+    trainer.remove_callback(importlib.import_module("transformers").PrinterCallback)
     began = time.monotonic()
     checkpoint = last_checkpoint(out / CHECKPOINTS, clean=trainer.is_world_process_zero())
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
@@ -109,12 +112,15 @@ def _run(rows: Path, out: Path, recipe: Recipe, base: Checkpoint, tell: Callable
         "tokens": sum(len(row) for row in sets["train"]["input_ids"]),
         "taught": sum(sum(label >= 0 for label in row) for row in sets["train"]["labels"]),
         "rows": len(sets["train"]),
+        "base_model": named(base),
         "steps": trainer.state.global_step,
         "seconds": round(time.monotonic() - began, 1),
         "versions": {name: importlib.import_module(name).__version__ for name in NEEDED},
     }
     if trainer.is_world_process_zero():
         made |= _finish(trainer, out, recipe, base, loaded.tokenizer)
+        made["loss"] = next((row["loss"] for row in reversed(trainer.state.log_history) if "loss" in row), 0.0)
+        (out / "README.md").write_text(card(made, recipe, rows.parent.name, out.name), "utf-8")
         keep(out, made)
     return made
 
@@ -175,6 +181,12 @@ def _arguments(trl: Any, out: Path, recipe: Recipe, *, cuda: bool, evaluates: bo
     )
 
 
+def _hush() -> None:
+    """Keep the libraries' own bars and lines from the terminal: ours says what there is to say."""
+    importlib.import_module("datasets").disable_progress_bars()
+    importlib.import_module("transformers.utils.logging").disable_progress_bar()
+
+
 def _adapter(recipe: Recipe) -> Any:
     return importlib.import_module("peft").LoraConfig(
         r=recipe.rank,
@@ -227,6 +239,11 @@ def last_checkpoint(folder: Path, *, clean: bool = True) -> Path | None:
     return max(found)[1] if found else None
 
 
+def named(base: Checkpoint) -> str:
+    """Return the name under which a base is found again: of the catalog, of a hub, or its path."""
+    return base.name if base.name in catalog() else base.target
+
+
 def _finish(trainer: Any, out: Path, recipe: Recipe, base: Checkpoint, tokenizer: Any) -> Row:
     """Write the weights and the curve, take the checkpoints away, and return the hash and size of the weights."""
     model = trainer.accelerator.unwrap_model(trainer.model)
@@ -236,7 +253,7 @@ def _finish(trainer: Any, out: Path, recipe: Recipe, base: Checkpoint, tokenizer
     else:
         path = out / "adapter_config.json"
         settings = json.loads(path.read_text("utf-8"))
-        settings["base_model_name_or_path"] = base.name if base.name in catalog() else base.target
+        settings["base_model_name_or_path"] = named(base)
         path.write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", "utf-8")
     curve.write(out, trainer.state.log_history)
     curve.draw(out)
