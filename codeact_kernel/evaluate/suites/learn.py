@@ -47,9 +47,9 @@ class Learn:
         for cell in task.setup:
             await bench.setup(cell)
         outcome = await bench.ask(task.text)
-        values = [await bench.value(expression) for expression, _ in task.tests]
+        holds = [await bench.value(f"({expression}) == ({wanted})") == "True" for expression, wanted in task.tests]
         shown = [whole(step.execution) for step in bench.steps if step.execution is not None]
-        wrong = problems(task, outcome.answer, shown, values)
+        wrong = problems(task, outcome.answer, shown, holds)
         solved = outcome.status == "done" and not wrong
         return Played(
             scores={"solved": float(solved)},

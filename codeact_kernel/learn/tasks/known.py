@@ -8,13 +8,13 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import ConfigError
-from codeact_kernel.learn.tasks import records, tables
+from codeact_kernel.learn.tasks import maths, programs, records, seek, tables, world
 from codeact_kernel.learn.tasks.task import SPLITS, Family, Split, Task, from_json
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DOMAINS = (tables, records)
+DOMAINS = (seek, maths, programs, tables, records, world)
 EACH = 120
 """Tasks of a family: the train families together have some thousands."""
 

@@ -41,7 +41,7 @@ class Draft:
 
     `moves` are the cells of the solution, the last of which shows the answer; `answer` is the reply that ends it.
     `expected` is what an answer must state, `others` are the names that it could be taken for; `tests` are pairs
-    of an expression in the kernel and its repr at the end.
+    of an expression in the kernel and of what it must be equal to at the end.
     """
 
     text: str
@@ -148,5 +148,5 @@ def _replies(draft: Draft, chance: float) -> tuple[str, ...]:
         moves[draft.slip.at] = Move(draft.slip.mended, right.code)
         moves.insert(draft.slip.at, Move(right.thought, draft.slip.code))
     elif chance > 1 - AT_ONCE:
-        moves = [Move(moves[-1].thought, "\n".join(move.code for move in moves))]
+        moves = [Move(moves[0].thought, "\n".join(move.code for move in moves))]
     return (*(f"{move.thought}\n<execute>\n{move.code}\n</execute>" for move in moves), draft.answer)
