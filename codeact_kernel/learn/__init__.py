@@ -1,1 +1,1 @@
-"""Episodes become training data, and the data makes a better agent."""
+"""Learning: tasks with checkable answers, training data from episodes, tuning, and what it cost elsewhere."""

@@ -12,6 +12,8 @@ CHATML_END, CHATML_REPLY = "<|im_end|>", "<|im_start|>assistant\n"
 CODEACT_NAME = "codeactagent"
 CODEACT_KEY = "codeact_format"
 """A key of config.json; "execute" says that a checkpoint was trained on CodeActAgent's format."""
+WORDS_KEY, WORDS = "codeact_words", ("system-codeactagent", "system-tuned")
+"""A key of config.json or adapter_config.json, and what it may say: the system prompt of the tuning."""
 NAMING = ("_name_or_path", "_model_name_or_path", "base_model_name_or_path")
 OUR_OUTPUT, ITS_OUTPUT = "Output:\n", "Execution Output:\n"
 UNFINISHED = "\ufffd"
