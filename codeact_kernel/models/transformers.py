@@ -89,6 +89,9 @@ class TransformersModel(ServedModel):
     @property
     def words(self) -> str:
         """Name the system prompt that the checkpoint was trained on, "system" for ours."""
+        named = self._checkpoint.settings.get(hf_chat.WORDS_KEY)
+        if named in hf_chat.WORDS:
+            return str(named)
         return "system-codeactagent" if self._codeact else "system"
 
     def describe(self) -> dict[str, Any]:
