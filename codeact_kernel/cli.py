@@ -12,7 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeact_kernel import cli_collect, cli_doctor, cli_eval, cli_exchange, cli_models, cli_replay, cli_sandbox
+from codeact_kernel import (
+    cli_collect,
+    cli_doctor,
+    cli_eval,
+    cli_exchange,
+    cli_improve,
+    cli_models,
+    cli_replay,
+    cli_sandbox,
+)
 from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.cli_results import EXIT, report, say
@@ -36,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands |= dict.fromkeys(cli_sandbox.COMMANDS, cli_sandbox.main)
     commands |= dict.fromkeys(cli_eval.COMMANDS, cli_eval.main)
     commands |= dict.fromkeys(cli_collect.COMMANDS, cli_collect.main)
+    commands |= dict.fromkeys(cli_improve.COMMANDS, cli_improve.main)
     try:
         return commands[args.command](args)
     except (StoppedError, KeyboardInterrupt):
@@ -91,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_sandbox.add_parsers(commands)
     cli_eval.add_parsers(commands)
     cli_collect.add_parsers(commands)
+    cli_improve.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
     back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
     return parser
