@@ -62,7 +62,7 @@ def plan(circle: Circle) -> list[Command]:
     """
     if min(circle.rounds, circle.limit, circle.tries, circle.heldout, circle.jobs) < 1:
         raise ConfigError("--rounds, --limit, --tries, --heldout and --jobs must be 1 or more.")
-    commands = [*_measures(circle, circle.base, circle.out / "base", "the base")]
+    commands: list[Command] = []
     collected: list[str] = []
     evaluated = [circle.out / "base"]
     player = circle.teacher
@@ -97,7 +97,8 @@ def plan(circle: Circle) -> list[Command]:
         ]
         evaluated.append(here)
         player = f"hf:{adapter}"
-    return [*commands, *_comparisons(circle, evaluated)]
+    measured = _measures(circle, circle.base, circle.out / "base", "the base")
+    return [*commands, *measured, *_comparisons(circle, evaluated)]
 
 
 def _command(circle: Circle, step: str, what: str, *words: str) -> Command:
