@@ -18,6 +18,7 @@ from codeact_kernel import (
     cli_eval,
     cli_exchange,
     cli_improve,
+    cli_learn,
     cli_models,
     cli_replay,
     cli_sandbox,
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands |= dict.fromkeys(cli_doctor.COMMANDS, cli_doctor.main)
     commands |= dict.fromkeys(cli_sandbox.COMMANDS, cli_sandbox.main)
     commands |= dict.fromkeys(cli_eval.COMMANDS, cli_eval.main)
+    commands |= dict.fromkeys(cli_learn.COMMANDS, cli_learn.main)
     commands |= dict.fromkeys(cli_collect.COMMANDS, cli_collect.main)
     commands |= dict.fromkeys(cli_improve.COMMANDS, cli_improve.main)
     try:
@@ -100,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_doctor.add_parsers(commands)
     cli_sandbox.add_parsers(commands)
     cli_eval.add_parsers(commands)
+    cli_learn.add_parsers(commands)
     cli_collect.add_parsers(commands)
     cli_improve.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")

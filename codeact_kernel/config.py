@@ -93,6 +93,11 @@ class CodeAct(Configurable):
     between_tokens_seconds = Float(60.0, min=0.1, help="Deadline between two tokens.").tag(config=True)
     reply_seconds = Float(900.0, min=0.1, help="Deadline for a whole reply.").tag(config=True)
     retries = Int(4, min=0, help="How often a request that may succeed later is made again.").tag(config=True)
+    share_preferences = Bool(
+        default_value=False,
+        help="Whether the cells that you change or refuse may be made into training pairs (`codeact dataset "
+        "--preferences`). Noted in the episode with each task; nothing is sent anywhere.",
+    ).tag(config=True)
     extra_body = Dict(help="Extra fields for the request to an endpoint.").tag(config=True)
 
     def sampling(self, stop: tuple[str, ...] = ()) -> Sampling:

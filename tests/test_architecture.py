@@ -72,6 +72,7 @@ LAYERS = (
         "cli_eval",
         "cli_exchange",
         "cli_improve",
+        "cli_learn",
         "cli_live",
         "cli_replay",
         "cli_results",
