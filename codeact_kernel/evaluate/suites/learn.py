@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from codeact_kernel.evaluate.bench import Bench
 
 
-TURNS, REPLY_TOKENS = 8, 320
+TURNS, REPLY_TOKENS = 6, 200
 """The demonstrations take 5 turns at most, and 100 tokens a reply; the rest is for models that err."""
 
 
