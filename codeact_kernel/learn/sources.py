@@ -15,6 +15,7 @@ from codeact_kernel.episode.integrity import check_shape
 from codeact_kernel.episode.plain import plain
 from codeact_kernel.episode.redact import redact_notebook
 from codeact_kernel.errors import ConfigError, EpisodeError
+from codeact_kernel.learn.filters import HELD_OUT
 from codeact_kernel.learn.trajectory import Trajectory, Verdict, of_episode, of_instruct
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 RESULTS = "results.json"
 BLOCK = 1 << 16
+SPLITS = {"validation": "validation", "heldout": HELD_OUT, "test": HELD_OUT}
+"""The words of rows for what is not trained on; anything else is."""
 Row = dict[str, Any]
 
 
@@ -131,10 +134,9 @@ def _verdicts(path: Path) -> Iterator[tuple[str, Verdict]]:
         scores = row.get("scores")
         score = scores.get("solved") if isinstance(scores, dict) else None
         solved = None if score is None or row.get("set_aside") else float(score) >= 1
-        yield (
-            episode,
-            Verdict(solved, intern(str(row.get("split") or "train")), intern(str(row.get("family") or ""))),
-        )
+        split = str(row.get("split") or row.get("protocol") or "").replace("-", "").replace("_", "")
+        family = intern(str(row.get("family") or row.get("group") or ""))
+        yield episode, Verdict(solved, SPLITS.get(split, "train"), family)
 
 
 def rows_of(path: Path) -> Iterator[Row]:

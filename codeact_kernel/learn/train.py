@@ -14,9 +14,11 @@ import os
 import random
 import shutil
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.agent import prompt
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.learn import curve
 from codeact_kernel.learn.card import of_training as card
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 NEEDED = ("trl", "peft", "datasets", "accelerate", "torch", "transformers")
 CHECKPOINTS = "checkpoints"
+BASE_KEY = "base_model_name_or_path"
 KEPT_CHECKPOINTS = 2
 WARMUP = 0.05
 """Part of the steps in which the rate rises."""
@@ -88,7 +91,8 @@ def _run(rows: Path, out: Path, recipe: Recipe, base: Checkpoint, tell: Callable
     cuda = torch.cuda.is_available()
     if cuda and not recipe.full:
         loaded.model.to(torch.bfloat16)
-    codeact = hf_chat.is_codeact(base.target, base.settings)
+    spoken = speech_of(rows)
+    codeact = hf_chat.CODEACT_KEY in spoken or hf_chat.is_codeact(base.target, base.settings)
     sets = {
         name: _tokens(path, recipe, loaded.tokenizer, codeact=codeact)
         for name, path in (("train", rows), ("eval", rows.with_name(VALIDATION)))
@@ -118,7 +122,7 @@ def _run(rows: Path, out: Path, recipe: Recipe, base: Checkpoint, tell: Callable
         "versions": {name: importlib.import_module(name).__version__ for name in NEEDED},
     }
     if trainer.is_world_process_zero():
-        made |= _finish(trainer, out, recipe, base, loaded.tokenizer)
+        made |= _finish(trainer, out, recipe, spoken | {BASE_KEY: named(base)})
         made["loss"] = next((row["loss"] for row in reversed(trainer.state.log_history) if "loss" in row), 0.0)
         (out / "README.md").write_text(card(made, recipe, rows.parent.name, out.name), "utf-8")
         keep(out, made)
@@ -244,17 +248,36 @@ def named(base: Checkpoint) -> str:
     return base.name if base.name in catalog() else base.target
 
 
-def _finish(trainer: Any, out: Path, recipe: Recipe, base: Checkpoint, tokenizer: Any) -> Row:
+def speech_of(rows: Path) -> dict[str, str]:
+    """Return what a model tuned on these rows must be asked with, as keys for its settings (see `models.hf_chat`).
+
+    `codeact_format` "execute" where most conversations that act do it in `<execute>` tags, `codeact_words` where
+    most have one of the system prompts that a checkpoint may ask for.
+    """
+    known = {prompt.words(name): name for name in hf_chat.WORDS}
+    acting, tagged, words = 0, 0, Counter[str]()
+    for _, row in lines_of(rows):
+        if row is None or row.get("source") == "general":
+            continue
+        said = row["messages"]
+        text = "\n".join(message["content"] for message in said if message["role"] == "assistant")
+        acting += "<execute>" in text or "```" in text
+        tagged += "<execute>" in text
+        words[known.get(said[0]["content"].strip(), "")] += 1
+    found = {hf_chat.CODEACT_KEY: "execute"} if tagged * 2 > acting else {}
+    name, _ = words.most_common(1)[0] if words else ("", 0)
+    return found | ({hf_chat.WORDS_KEY: name} if name else {})
+
+
+def _finish(trainer: Any, out: Path, recipe: Recipe, settings: dict[str, str]) -> Row:
     """Write the weights and the curve, take the checkpoints away, and return the hash and size of the weights."""
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    model.save_pretrained(str(out))
+    trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(out))
+    path = out / ("config.json" if recipe.full else "adapter_config.json")
     if recipe.full:
-        tokenizer.save_pretrained(str(out))
-    else:
-        path = out / "adapter_config.json"
-        settings = json.loads(path.read_text("utf-8"))
-        settings["base_model_name_or_path"] = named(base)
-        path.write_text(json.dumps(settings, indent=1, sort_keys=True) + "\n", "utf-8")
+        trainer.processing_class.save_pretrained(str(out))
+        settings = {key: value for key, value in settings.items() if key != BASE_KEY}
+    text = json.dumps(json.loads(path.read_text("utf-8")) | settings, indent=1, sort_keys=True)
+    path.write_text(text + "\n", "utf-8")
     curve.write(out, trainer.state.log_history)
     curve.draw(out)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
