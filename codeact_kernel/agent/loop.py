@@ -25,8 +25,8 @@ from codeact_kernel.agent.verdicts import (
     echo_complaint,
     grounding_complaint,
     is_question,
+    remarks,
     syntax_observation,
-    warning_words,
 )
 from codeact_kernel.agent.watch import CellWatch
 from codeact_kernel.errors import CodeActError, ExecutionError, ModelError, StoppedError
@@ -315,7 +315,7 @@ class Agent:
         name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
         guide = prompt.words(name).replace("{task}", self._task)
         if name == "after-step":
-            guide = f"{warning_words(execution)}\n{guide}".lstrip("\n")
+            guide = f"{remarks(self._task, execution, seen.text)}\n{guide}".lstrip("\n")
         return _guided(seen, guide)
 
     def _refusal(self, approval: Approval) -> Observation:

@@ -54,6 +54,9 @@ SENTENCES = {
     r"not supported between instances of .*'str'": "One side is text: convert with float(x) or pd.to_numeric.",
     r"object is not callable": "The name is a variable here, no function: use another name for the variable.",
     r"codec can't decode": "Try another encoding, for example encoding='latin-1'.",
+    r"Argument 'freq' has incorrect type": (
+        "The value is a span of time: x.total_seconds() / 86400 gives its days, which round(days, 2) rounds."
+    ),
     r"Missing parentheses in call to 'print'": "Write print(...).",
 }
 
