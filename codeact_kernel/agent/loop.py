@@ -166,13 +166,13 @@ class Agent:
         return formats.named(self.conversation.action).parse(step.completion.text, step.completion.finish)
 
     async def _draw(self, index: int) -> Step:
-        """Ask for a reply; one that repeats what failed is drawn again, warmer, before it counts.
+        """Ask for a reply; one that goes round, or repeats what failed, is drawn again, warmer, before it counts.
 
         Its code in the conversation once more would make the next repetition likelier still.
         """
         step = await self._ask(index, self._repeats.sampling(self.sampling))
         drafts: list[str] = []
-        while len(drafts) < REDRAWS and self._repeats.repeats(self._parse(step).code):
+        while len(drafts) < REDRAWS and self._repeats.repeats(self._parse(step).code, step.completion.finish):
             drafts.append(step.completion.text)
             self.view.chunk(Chunk(restart=True, notice="the model repeats itself; asking again"))
             step = await self._ask(index, self._repeats.warmer(self.sampling, len(drafts)))

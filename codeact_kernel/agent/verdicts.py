@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.grounding import unshown
-from codeact_kernel.types import Execution, ExecutionStatus, Observation, Sampling, Step, TaskTurn, Turn
+from codeact_kernel.types import Execution, ExecutionStatus, Finish, Observation, Sampling, Step, TaskTurn, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,10 +105,10 @@ class Repeats:
             observation=replace(observation, text=observation.text + said, guide=observation.guide + said)
         )
 
-    def repeats(self, code: str | None) -> bool:
-        """Say whether an action is one that was tried before, and failed or was said to be a repetition."""
+    def repeats(self, code: str | None, finish: Finish) -> bool:
+        """Say whether a reply goes round, or its action failed before or was said to be a repetition."""
         if code is None:
-            return False
+            return finish == "cancelled"
         key = shape(code)
         return self.failures.get(key, 0) >= 1 or self.successes.get(key, 0) >= 2
 
