@@ -313,10 +313,8 @@ def test_tools_and_a_check_go_with_a_task(nb):
 
 def test_the_action_space_of_a_task_begins_the_conversation(nb):
     page = Page(nb)
-    nb.run("def lookup(name: str) -> int:\n    return 7")
-    call = 'I look.\n{"tool": "lookup", "args": ["a"]}'
-    run = ask(page, call, "There are 7.", tools=["lookup"], action="json")
-    assert [step["code"] for step in run["steps"][:1]] == ["lookup('a')"]
+    run = ask(page, 'I look.\n{"tool": "abs", "args": [-7]}', "There are 7.", action="json")
+    assert run["steps"][0]["code"] == "abs(-7)"
     assert nb.episode().metadata["codeact"]["agent"]["format"] == "json"
 
 
