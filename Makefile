@@ -10,8 +10,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
-# What the tests of hf: models run in: the CPU build, 200 MB.
+# What the tests of hf: models and of `transformers serve` run in: the CPU build, 200 MB.
 TORCH ?= torch==2.13.0
+# A test file is one worker's; what measures wall time is run after the others, by itself.
+LANES ?= -n 2 --dist loadfile --no-loadscope-reorder
 QUESTION ?= Which region has the most customers with status lost, and how many are they?
 
 # Node builds and checks the side panel; nothing else needs it. Without a new enough one, PyPI's is put beside Python.
@@ -46,7 +48,9 @@ test: $(BIN)/.test $(BIN)/.torch $(PANEL) chromium
 	$(BIN)/codeact models pull $(TEST_MODEL)
 	$(MAKE) --no-print-directory lint
 	cd labextension && $(WITH_NODE) npm test
-	BROWSER_TESTS=1 $(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(LANES) -m 'not browser and not alone'
+	$(BIN)/python -m pytest -m 'alone and not browser'
+	BROWSER_TESTS=1 $(BIN)/python -m pytest $(LANES) -m browser tests/browser
 
 lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/ruff check
@@ -109,9 +113,10 @@ $(BIN)/.test: pyproject.toml requirements/test.txt $(BIN)/.venv
 
 $(BIN)/.torch: pyproject.toml $(BIN)/.test
 	@if $(BIN)/python -c 'import torch' 2>/dev/null; then \
-		$(BIN)/python -m pip install --quiet --no-compile --editable '.[transformers]'; \
+		$(BIN)/python -m pip install --quiet --no-compile 'transformers[serving]' --editable '.[transformers]'; \
 	elif $(BIN)/python -m pip install --dry-run --quiet --report - '$(TORCH)' 2>/dev/null | $(CPU_ONLY) 2>/dev/null; then \
-		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' --editable '.[transformers]'; \
+		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' 'transformers[serving]' \
+			--editable '.[transformers]'; \
 	else \
 		echo "Tests of hf: models are skipped: there is no CPU build of $(TORCH) here; install one into $(VENV)"; \
 	fi

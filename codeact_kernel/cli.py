@@ -12,7 +12,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codeact_kernel import cli_doctor, cli_eval, cli_exchange, cli_models, cli_replay, cli_sandbox
+from codeact_kernel import (
+    cli_collect,
+    cli_doctor,
+    cli_eval,
+    cli_exchange,
+    cli_improve,
+    cli_learn,
+    cli_models,
+    cli_replay,
+    cli_sandbox,
+)
 from codeact_kernel._version import __version__
 from codeact_kernel.asking import terminal_asker
 from codeact_kernel.cli_results import EXIT, report, say
@@ -35,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands |= dict.fromkeys(cli_doctor.COMMANDS, cli_doctor.main)
     commands |= dict.fromkeys(cli_sandbox.COMMANDS, cli_sandbox.main)
     commands |= dict.fromkeys(cli_eval.COMMANDS, cli_eval.main)
+    commands |= dict.fromkeys(cli_learn.COMMANDS, cli_learn.main)
+    commands |= dict.fromkeys(cli_collect.COMMANDS, cli_collect.main)
+    commands |= dict.fromkeys(cli_improve.COMMANDS, cli_improve.main)
     try:
         return commands[args.command](args)
     except (StoppedError, KeyboardInterrupt):
@@ -89,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
     cli_doctor.add_parsers(commands)
     cli_sandbox.add_parsers(commands)
     cli_eval.add_parsers(commands)
+    cli_learn.add_parsers(commands)
+    cli_collect.add_parsers(commands)
+    cli_improve.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
     back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
     return parser

@@ -70,6 +70,11 @@ class CodeAct(Configurable):
         min=0,
         help="Tokens the messages may take; 0 takes the model's window (32,768 if unknown) less one reply.",
     ).tag(config=True)
+    summarize = Bool(
+        default_value=False,
+        help="Ask the model for notes on early steps before they are left out of a conversation that has grown "
+        "too long.",
+    ).tag(config=True)
     observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(config=True)
     episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)
     when_closed = Enum(
@@ -100,6 +105,12 @@ class CodeAct(Configurable):
         max=64,
         help="hf: models guess up to so many tokens at a time from the conversation; the reply stays the same.",
     ).tag(config=True)
+    draft_model = Unicode(
+        "",
+        help="A smaller model of the same family (hf:ORG/NAME or a folder) that guesses ahead for an hf: model; "
+        "the reply stays the same.",
+    ).tag(config=True)
+    draft_tokens = Int(4, min=1, max=64, help="Tokens that the draft model guesses at a time.").tag(config=True)
     idle_minutes = Float(
         15.0, min=0.05, help="The embedded model's process ends after this long without a request."
     ).tag(config=True)
@@ -108,6 +119,11 @@ class CodeAct(Configurable):
     between_tokens_seconds = Float(60.0, min=0.1, help="Deadline between two tokens.").tag(config=True)
     reply_seconds = Float(900.0, min=0.1, help="Deadline for a whole reply.").tag(config=True)
     retries = Int(4, min=0, help="How often a request that may succeed later is made again.").tag(config=True)
+    share_preferences = Bool(
+        default_value=False,
+        help="Whether the cells that you change or refuse may be made into training pairs (`codeact dataset "
+        "--preferences`). Noted in the episode with each task; nothing is sent anywhere.",
+    ).tag(config=True)
     extra_body = Dict(help="Extra fields for the request to an endpoint.").tag(config=True)
 
     def sampling(self, stop: tuple[str, ...] = ()) -> Sampling:

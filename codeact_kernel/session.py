@@ -322,6 +322,7 @@ class Session:
                 "max_steps": config.max_steps,
                 "observation_chars": config.observation_chars,
                 "budget_tokens": config.max_total_tokens or None,
+                **({"preferences": True} if config.share_preferences else {}),
             },
             kernel=agent.executor.describe(),
             origin={"notebook": origin.notebook, "cell_id": origin.cell_id, "task": task},

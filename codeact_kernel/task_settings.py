@@ -25,6 +25,8 @@ OF_MODEL = (
     "threads",
     "device",
     "prompt_lookup",
+    "draft_model",
+    "draft_tokens",
     "idle_minutes",
     "connect_seconds",
     "first_token_seconds",
@@ -57,6 +59,7 @@ def limits_of(config: CodeAct, model: Model) -> Limits:
         growth_bytes=config.max_memory_growth,
         context_tokens=window,
         observation_chars=config.observation_chars,
+        summaries=config.summarize,
     )
 
 

@@ -13,6 +13,8 @@ from live_driver import LiveKernel
 
 from codeact_kernel.execute.fresh import FreshExecutor
 
+pytestmark = pytest.mark.alone
+
 PROMISE, SLACK = 0.5, 0.4
 CASES = {
     "sleep": "import time; time.sleep(30)",

@@ -276,6 +276,22 @@ def test_a_guess_without_a_look_at_the_data_is_sent_back_once(bench):
     assert bench.ask("And why?", ["Because."]).steps == 1
 
 
+def test_a_guess_that_comes_again_after_code_that_does_not_show_it_is_sent_back_again(bench):
+    bench.value("globals().update(table=[1, 2, 3])")
+    replies = [
+        "The sum is 41.",
+        block("print(table)"),
+        "The sum is 41.",
+        block("print(sum(table))"),
+        "The sum is 6.",
+    ]
+    outcome = bench.ask("What is it?", replies)
+    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The sum is 6.", 5)
+    assert bench.observations()[2] == (
+        prompt.words("answer-not-shown").replace("{figures}", "41").replace("{task}", "What is it?")
+    )
+
+
 def test_our_own_words_are_no_answer(bench):
     outcome = bench.ask("Go.", [block("print(7)"), prompt.words("repeated-success"), "It is 7."])
     assert (outcome.answer, outcome.steps) == ("It is 7.", 3)
@@ -338,6 +354,23 @@ def test_a_reply_that_repeats_what_failed_is_drawn_again_and_the_draft_is_kept(b
     drafts = [mark["record"]["drafts"] for mark in bench.records() if mark["kind"] == "action"]
     assert drafts == [[], [block("1/0")]]
     assert block("1/0") not in str(prompt.build("", bench.session.conversation.turns))
+
+
+def test_an_answer_after_an_assignment_without_effect_is_sent_back(bench):
+    code = "import pandas as pd\nt = pd.DataFrame({'a': [1.0, None]})\nt['a'].fillna(0, inplace=True)"
+    replies = [block(code), "It is filled.", block("t['a'] = t['a'].fillna(0)"), "It is filled."]
+    assert bench.ask("Fill the gaps.", replies).steps == 4
+    assert bench.observations()[1] == prompt.words("after-chained-assignment").replace(
+        "{line}", "`t['a'] = t['a'].fillna(0)`"
+    )
+
+
+def test_a_reply_that_goes_round_is_drawn_again(bench):
+    outcome = bench.ask("Go.", ["And so on, " * 300, block("print(7)"), "It is 7."])
+    assert (outcome.status, outcome.steps) == ("done", 2)
+    (drafts,) = [mark["record"]["drafts"] for mark in bench.records() if mark["kind"] == "action"]
+    assert len(drafts) == 1
+    assert drafts[0].startswith("And so on, And so on, ")
 
 
 def test_a_chained_assignment_is_shown_as_it_should_be(bench):

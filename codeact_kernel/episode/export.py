@@ -73,13 +73,22 @@ def export_row(path: Path, form: str, redactor: Redactor | None, *, images: bool
         raise EpisodeError("Only the format messages is exported with its secrets in place.")
     if form == "messages":
         return row_of(notebook, path.name)
+    return row_from(notebook, form, str(path), images=images)
+
+
+def row_from(notebook: dict[str, Any], form: str, name: str, *, images: bool = False) -> Row:
+    """Return the row of an episode's notebook, strict JSON without secrets, in any format but messages.
+
+    Raises:
+        EpisodeError: see `export_row`; `name` says in it which episode is meant.
+    """
     system, turns = conversation(notebook)
     header = unescape(notebook["metadata"]["codeact"])
     source = header.get("source")
     made: dict[str, Any] = {"id": header.get("episode"), **(source if isinstance(source, dict) else {})}
     made["native"] = made.get("format") == form
     if not any(isinstance(turn, Step) for turn in turns):
-        raise EpisodeError(f"{path} has no complete step; there is nothing to learn from.")
+        raise EpisodeError(f"{name} has no complete step; there is nothing to learn from.")
     if form == "openai":
         row = _openai(system, turns, images=images)
     elif form == "codeact-instruct":

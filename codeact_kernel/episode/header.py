@@ -133,7 +133,7 @@ def task_to_json(turn: TaskTurn, header: dict[str, Any]) -> dict[str, Any]:
     """
     digest, policy = sha256(turn.text), header.get("policy") or {}
     made: dict[str, Any] = {"task": digest, "asked": turn.asked, "status": "running"}
-    made |= {name: policy[name] for name in ("max_steps", "observation_chars") if name in policy}
+    made |= {name: policy[name] for name in ("max_steps", "observation_chars", "preferences") if name in policy}
     if header.get("origin"):
         made["origin"] = {**header["origin"], "task": digest}
     return made

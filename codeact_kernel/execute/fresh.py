@@ -151,7 +151,7 @@ class FreshExecutor:
                 )
             try:
                 ident, reply = await self._carry_out(cell, code, timeout)
-                cell.over = True
+                cell.over, finished = True, now()
                 count, status = self._verdict(cell, reply)
                 report = await self._report(cell, count, failed=reply.get("status") != "ok", late=ident)
             except KernelDeadError as error:
@@ -171,7 +171,7 @@ class FreshExecutor:
             outputs=cell.reducer.outputs(),
             execution_count=count,
             started=started,
-            finished=now(),
+            finished=finished,
             error=error_of(report) or _plain_error(reply),
             result=result_of(report),
             final=final_of(report),

@@ -165,12 +165,14 @@ class ServingExecutor:
                     serving.guard.check()
                     check_names(self._watch, code)
                     serving.guard.check()
+                    started = now()
                     result = await self._run_code(code)
                 count, failure = result.execution_count, result.error_before_exec or result.error_in_exec
                 if failure is None and getattr(self._shell, DISPLAY_FAILED, False):
                     failure = getattr(sys, "last_value", None)
             except BaseException as error:  # an interrupt that fell between two stretches of the user's code
                 failure = error
+            finished = now()
             struck = serving.guard.struck
             with contextlib.suppress(BaseException), serving.guard.striker.cell(task):
                 notes = changed_names(self._watch)
@@ -181,7 +183,7 @@ class ServingExecutor:
             outputs=reducer.outputs(),
             execution_count=count,
             started=started,
-            finished=now(),
+            finished=finished,
             error=error_of(report) or plain_error(failure),
             result=result_of(report),
             final=final_of(report),

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-CHATML_END = "<|im_end|>"
+CHATML_END, CHATML_REPLY = "<|im_end|>", "<|im_start|>assistant\n"
 CODEACT_NAME = "codeactagent"
 CODEACT_KEY = "codeact_format"
 """A key of config.json; "execute" says that a checkpoint was trained on CodeActAgent's format."""
+WORDS_KEY, WORDS = "codeact_words", ("system-codeactagent", "system-tuned")
+"""A key of config.json or adapter_config.json, and what it may say: the system prompt of the tuning."""
 NAMING = ("_name_or_path", "_model_name_or_path", "base_model_name_or_path")
 OUR_OUTPUT, ITS_OUTPUT = "Output:\n", "Execution Output:\n"
 UNFINISHED = "\ufffd"
@@ -32,29 +34,31 @@ def is_codeact(name: str, settings: Mapping[str, Any]) -> bool:
 def chatml(messages: Sequence[Mapping[str, str]]) -> str:
     """Return messages in ChatML, ending where the assistant begins."""
     turns = [f"<|im_start|>{message['role']}\n{message['content']}{CHATML_END}\n" for message in messages]
-    return "".join(turns) + "<|im_start|>assistant\n"
+    return "".join(turns) + CHATML_REPLY
 
 
-def render(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, codeact: bool = False) -> str:
+def render(
+    tokenizer: Any, messages: Sequence[Mapping[str, str]], *, codeact: bool = False, reply: bool = True
+) -> str:
     """Return the prompt's text: by the tokenizer's chat template, in ChatML where it has none.
 
-    A template that refuses a system message gets its words at the head of the first user message. CodeActAgent's
-    checkpoints always get ChatML, with observations headed as they were in training.
+    With `reply` it ends where the assistant begins, else with the last message. A template that refuses a system
+    message gets its words at the head of the first user message. CodeActAgent's checkpoints always get ChatML,
+    with observations headed as they were in training.
     """
-    if codeact:
-        return chatml(_as_trained(messages))
-    if not getattr(tokenizer, "chat_template", None):
-        return chatml(messages)
+    if codeact or not getattr(tokenizer, "chat_template", None):
+        text = chatml(_as_trained(messages) if codeact else messages)
+        return text if reply else text.removesuffix(CHATML_REPLY)
     try:
-        return _templated(tokenizer, messages)
+        return _templated(tokenizer, messages, reply=reply)
     except Exception:
         if messages[0]["role"] != "system":
             raise
-        return _templated(tokenizer, _without_system(messages))
+        return _templated(tokenizer, _without_system(messages), reply=reply)
 
 
-def _templated(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> str:
-    return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+def _templated(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, reply: bool) -> str:
+    return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=reply))
 
 
 def _without_system(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:

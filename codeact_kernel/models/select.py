@@ -6,6 +6,7 @@ import importlib
 import os
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codeact_kernel.errors import ConfigError
@@ -52,7 +53,8 @@ def resolve(config: CodeAct) -> Model:
     """Return the model that `config.model` names.
 
     One of `BACKENDS` or of another package's with a colon and a name (`openai:NAME`, `gguf:PATH`,
-    `hf:ORG/NAME`, `callable:FUNCTION`), a name of the catalog, or the name of a model at the configured endpoint.
+    `hf:ORG/NAME`, `callable:FUNCTION`), a path to an adapter, a checkpoint or a GGUF file, a name of the catalog,
+    or the name of a model at the configured endpoint.
     `auto` takes the endpoint whose key (or URL) is in the environment, else the best embedded model that is here.
 
     Raises:
@@ -82,6 +84,8 @@ def choose(config: CodeAct) -> Choice:
         raise ConfigError(f"The model {spec!r} has no name after the colon; write {backend}:NAME.")
     if colon and (backend in BACKENDS or backend in plugins.found()):
         return Choice(backend, name, f"the setting model is {spec!r}")
+    if local := _local(spec):
+        return local
     if spec in weights.catalog():
         return Choice("llamacpp", spec, f"{spec!r} is a model of the catalog")
     if _has_endpoint(config):
@@ -89,6 +93,15 @@ def choose(config: CodeAct) -> Choice:
             "openai", spec, f"an OpenAI-compatible endpoint is configured and {spec!r} is no other model"
         )
     raise ConfigError(f"There is no model {spec!r}{_near(spec)}; `codeact models list` shows the embedded ones.")
+
+
+def _local(spec: str) -> Choice | None:
+    """Return the choice that a path to a checkpoint, an adapter or a GGUF file means, None for anything else."""
+    path = Path(spec).expanduser()
+    if path.suffix == ".gguf" and path.is_file():
+        return Choice("gguf", spec, f"{spec!r} is a GGUF file")
+    held = next((name for name in ("adapter_config.json", "config.json") if (path / name).is_file()), None)
+    return Choice("hf", str(path.absolute()), f"the folder {spec!r} holds a {held}") if held else None
 
 
 def _auto(config: CodeAct) -> Choice:

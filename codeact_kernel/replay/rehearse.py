@@ -264,6 +264,7 @@ class _Task:
         following = self.turns[self.at] if self.at < self.end_at else None
         if isinstance(following, Step):
             self.talk.view = dict(following.request.view or {})
+            self.talk.summary = following.request.summary
 
     def _here(self) -> Step:
         turn = self.turns[self.at] if self.at < self.end_at else None

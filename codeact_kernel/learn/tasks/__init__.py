@@ -1,0 +1,1 @@
+"""Task sources: seeded generators, one file a domain; `known` gathers them."""
