@@ -17,6 +17,7 @@ from codeact_kernel import (
     cli_doctor,
     cli_eval,
     cli_exchange,
+    cli_improve,
     cli_learn,
     cli_models,
     cli_replay,
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands |= dict.fromkeys(cli_eval.COMMANDS, cli_eval.main)
     commands |= dict.fromkeys(cli_learn.COMMANDS, cli_learn.main)
     commands |= dict.fromkeys(cli_collect.COMMANDS, cli_collect.main)
+    commands |= dict.fromkeys(cli_improve.COMMANDS, cli_improve.main)
     try:
         return commands[args.command](args)
     except (StoppedError, KeyboardInterrupt):
@@ -102,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_eval.add_parsers(commands)
     cli_learn.add_parsers(commands)
     cli_collect.add_parsers(commands)
+    cli_improve.add_parsers(commands)
     back = commands.add_parser("recover", help="rebuild an episode's notebook from its journal after a crash")
     back.add_argument("path", metavar="FILE", type=Path, help="a journal (.jsonl), its notebook, or their folder")
     return parser

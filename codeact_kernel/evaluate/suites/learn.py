@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from codeact_kernel.evaluate.bench import Bench
 
 
+TURNS, REPLY_TOKENS = 6, 200
+"""The demonstrations take 5 turns at most, and 100 tokens a reply; the rest is for models that err."""
+
+
 class Learn:
     """The suite; see the module."""
 
     name: str = "learn"
     protocols: tuple[str, ...] = SPLITS
     scores: tuple[str, ...] = ("solved",)
-    turns: int = 0
+    turns: int = TURNS
 
     def cases(self, data: Path | None, protocol: str = "") -> list[Case]:
         """Return the tasks of a split, a family being a group; see `suite.Suite`."""
@@ -46,14 +50,17 @@ class Learn:
             bench.model = reference.Reference(task)
         for cell in task.setup:
             await bench.setup(cell)
-        outcome = await bench.ask(task.text)
+        config = bench.config
+        outcome = await bench.ask(
+            task.text, max_steps=min(config.max_steps, TURNS), max_tokens=min(config.max_tokens, REPLY_TOKENS)
+        )
         holds = [await bench.value(f"({expression}) == ({wanted})") == "True" for expression, wanted in task.tests]
         shown = [whole(step.execution) for step in bench.steps if step.execution is not None]
         wrong = problems(task, outcome.answer, shown, holds)
         solved = outcome.status == "done" and not wrong
         return Played(
             scores={"solved": float(solved)},
-            turns=outcome.steps,
+            turns=outcome.steps if solved else TURNS,
             usage=bench.usage,
             failure="" if solved else failure_of(outcome) or "wrong answer",
             answers=(outcome.answer,) if outcome.status == "done" else (),

@@ -120,7 +120,7 @@ def _result(operation: str, rows: list[tuple[str, str, int, int]]) -> Value:
     if operation in {"top", "least"}:
         best = max(numbers) if operation == "top" else min(numbers)
         return next(row[0] for row in rows if row[2] == best)
-    return {"sum": sum, "min": min, "max": max}[operation](numbers)
+    return sum(numbers) if operation == "sum" else min(numbers) if operation == "min" else max(numbers)
 
 
 def _rows_in_words(theme: Theme, condition: str, value: str, level: int) -> str:

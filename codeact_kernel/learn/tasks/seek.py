@@ -113,7 +113,8 @@ class Archive:
     @property
     def setup(self) -> str:
         """The cell that makes `search`; the pages are nobody's variable."""
-        pages = {name: one.page for name, one in (*self.towns.items(), *self.people.items())}
+        pages = {name: town.page for name, town in self.towns.items()}
+        pages |= {name: person.page for name, person in self.people.items()}
         return (TOOL % repr(pages)).strip()
 
 
@@ -133,7 +134,8 @@ def _new_archive(chance: Random) -> Archive:
     names = chance.sample(TOWNS, 8)
     years, sizes = chance.sample(range(1050, 1890), 8), chance.sample(range(2100, 98000), 8)
     rivers = chance.sample(RIVERS, 8)
-    towns = {name: Town(name, *rest) for name, *rest in zip(names, years, sizes, rivers, strict=True)}
+    facts = zip(names, years, sizes, rivers, strict=True)
+    towns = {name: Town(name, year, size, river) for name, year, size, river in facts}
     firsts, lasts = chance.sample(FIRST, 8), chance.sample(LAST, 8)
     people = [f"{first} {last}" for first, last in zip(firsts, lasts, strict=True)]
     found = {}
@@ -157,7 +159,8 @@ def _chain(way: str, asked: str, chance: Random) -> Draft:
     verb = "was born" if way == "born" else "lives"
     moves.append(Move(f"{last.name} {verb} in {town.name}.", f'print(search("{town.name}"))'))
     question, told = ASKED[asked]
-    value: Value = {"founded": town.founded, "inhabitants": town.inhabitants, "river": town.river}[asked]
+    facts: dict[str, Value] = {"founded": town.founded, "inhabitants": town.inhabitants, "river": town.river}
+    value = facts[asked]
     return Draft(
         text=question.format(where=WHERE[way].format(person=person.name)),
         setup=(archive.setup,),
