@@ -10,8 +10,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 MODEL ?= qwen2.5-coder-1.5b
 TEST_MODEL := qwen2.5-coder-0.5b
-# What the tests of hf: models run in: the CPU build, 200 MB.
+# What the tests of hf: models and of `transformers serve` run in: the CPU build, 200 MB.
 TORCH ?= torch==2.13.0
+# A test file is one worker's; what measures wall time is run after the others, by itself.
+LANES ?= -n 2 --dist loadfile --no-loadscope-reorder
 QUESTION ?= Which region has the most customers with status lost, and how many are they?
 
 # Node builds and checks the side panel; nothing else needs it. Without a new enough one, PyPI's is put beside Python.
@@ -24,13 +26,14 @@ PANEL := codeact_kernel/labextension/package.json
 PANEL_SOURCES := $(shell find labextension/src labextension/schema labextension/style labextension/scripts -type f) \
 	labextension/package.json labextension/tsconfig.json
 
-.PHONY: help demo test lint trust lock sbom panel chromium clean
+.PHONY: help demo test lint trust trust-long lock sbom panel chromium clean
 
 help:
 	@echo "make demo   ask the embedded model a question about a folder of data; the episode lands in demo/"
 	@echo "make test   lint, types and every test, as the continuous integration does"
 	@echo "make lint   lint and types only"
-	@echo "make trust  the figures of docs/reliability.md: faults, attacks, secrets, stops, kills, soak, fuzz"
+	@echo "make trust  the figures of docs/reliability.md: faults, attacks, secrets, streams, stops, kills, soak, fuzz"
+	@echo "            (under 15 minutes; make trust-long, a night, tries for flaky faults and more random input)"
 	@echo "make lock   pin and hash the packages of requirements/ anew; make sbom lists what the core needs"
 	@echo "make panel  build the side panel into the package (needs Node 20.19 or later, or takes PyPI's)"
 	@echo "make clean  remove the virtual environment, the demo's episodes and the tools' caches"
@@ -45,7 +48,9 @@ test: $(BIN)/.test $(BIN)/.torch $(PANEL) chromium
 	$(BIN)/codeact models pull $(TEST_MODEL)
 	$(MAKE) --no-print-directory lint
 	cd labextension && $(WITH_NODE) npm test
-	BROWSER_TESTS=1 $(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(LANES) -m 'not browser and not alone'
+	$(BIN)/python -m pytest -m 'alone and not browser'
+	BROWSER_TESTS=1 $(BIN)/python -m pytest $(LANES) -m browser tests/browser
 
 lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/ruff check
@@ -53,16 +58,12 @@ lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/mypy
 	cd labextension && $(WITH_NODE) npm run lint:check
 
-TRUST_TESTS := tests/faults tests/attacks tests/test_secrets.py tests/test_isolated.py tests/test_replay_isolated.py \
-	tests/test_no_network.py tests/test_crash.py
-
+# The first within 15 minutes; the other for a night.
 trust: $(BIN)/.test
-	$(BIN)/python -m pytest --quiet --long $(TRUST_TESTS) --table docs/reliability.md
-	rm -f benchmarks/results/trust.md
-	for what in kill fuzz stop soak; do \
-		$(BIN)/python -m benchmarks.trust $$what --times 100 --episodes 8 --steps 1000 --inputs 100000 \
-			--out benchmarks/results/trust.md; \
-	done
+	$(BIN)/python -m benchmarks.trust_run --out benchmarks/results/trust.md
+
+trust-long: $(BIN)/.test
+	$(BIN)/python -m benchmarks.trust_run --long --out benchmarks/results/trust_long.md
 
 LOCK := compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 
@@ -112,9 +113,10 @@ $(BIN)/.test: pyproject.toml requirements/test.txt $(BIN)/.venv
 
 $(BIN)/.torch: pyproject.toml $(BIN)/.test
 	@if $(BIN)/python -c 'import torch' 2>/dev/null; then \
-		$(BIN)/python -m pip install --quiet --no-compile --editable '.[transformers]'; \
+		$(BIN)/python -m pip install --quiet --no-compile 'transformers[serving]' --editable '.[transformers]'; \
 	elif $(BIN)/python -m pip install --dry-run --quiet --report - '$(TORCH)' 2>/dev/null | $(CPU_ONLY) 2>/dev/null; then \
-		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' --editable '.[transformers]'; \
+		$(BIN)/python -m pip install --quiet --no-compile '$(TORCH)' 'transformers[serving]' \
+			--editable '.[transformers]'; \
 	else \
 		echo "Tests of hf: models are skipped: there is no CPU build of $(TORCH) here; install one into $(VENV)"; \
 	fi

@@ -2,10 +2,12 @@
 
     python -m benchmarks.eval_scale --engine ray --episodes 1000 --kill 0.2
     python -m benchmarks.eval_scale --engine local --episodes 40 --jobs 1
+    python -m benchmarks.eval_scale --gain --episodes 16
 
 Each episode has a kernel of its own, one cell and one answer: the small M3ToolEval of the tests, a function as the
 model. `--kill 0.2` kills a Ray worker while it plays, once for every five episodes. The cost is said for the local
 engine: CPU seconds an episode against a bare kernel that is started, prepared, runs the same cells and ends.
+`--gain` plays episodes that compute for about a second each, with one worker and with two, in turns.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from codeact_kernel.execute.fresh import FreshExecutor
 TESTS = Path(__file__).parents[1] / "tests"
 DATA = TESTS / "m3tooleval_small"
 BARE = 10
+QUARTERS = 4
 psutil: Any = importlib.import_module("psutil")  # has no types
 
 
@@ -46,18 +49,13 @@ def main() -> int:
     words.add_argument(
         "--kill", type=float, default=0.0, help="share of the episodes during which a worker is killed"
     )
+    words.add_argument("--gain", action="store_true", help="what a second worker brings, and nothing else")
     asked = words.parse_args()
     sys.path.insert(0, str(TESTS))
+    if asked.gain:
+        return gain(asked.engine, asked.episodes)
     out = Path(tempfile.mkdtemp(prefix="eval-scale-"))
-    order = Order(
-        suite=m3tooleval.M3ToolEval(),
-        data=DATA,
-        out=out,
-        config=CodeAct(model="callable:eval_models:knows"),
-        epochs=math.ceil(asked.episodes / 4),
-        engine=asked.engine,
-        jobs=asked.jobs,
-    )
+    order = ordered(out, "knows", asked.engine, asked.episodes, asked.jobs)
     killed: list[int] = []
     memory: list[int] = []
     threading.Thread(target=watch, args=(int(asked.episodes * asked.kill), killed, memory), daemon=True).start()
@@ -67,20 +65,46 @@ def main() -> int:
     time.sleep(10)
     events = [json.loads(line) for line in (out / LEDGER).read_bytes().splitlines()]
     done = Counter(event["job"] for event in events if event["event"] == "done")
-    half = len(memory) // 2
     print(f"episodes {len(rows)}, solved {sum(row['scores'].get('official', 0) for row in rows):g}", end=", ")
     print(
         f"set aside {sum(bool(row['set_aside']) for row in rows)}, results twice {sum(done.values()) - len(done)}"
     )
     print(f"workers killed {len(killed)}, kernels left after 10 s {len(processes('ipykernel'))}")
     print(f"wall {wall:.0f} s, {wall * asked.jobs / len(rows):.2f} worker-seconds an episode")
-    if memory:
-        print(f"driver's memory, mean of its halves: {mean(memory[:half]):.0f} and {mean(memory[half:]):.0f} MB")
+    for number in range(QUARTERS):
+        part = memory[len(memory) * number // QUARTERS : len(memory) * (number + 1) // QUARTERS]
+        print(f"driver's memory, quarter {number + 1} of the time: mean {mean(part):.1f} MB, most {max(part)} MB")
     if asked.engine == "local":
         bare = bare_kernel()
         each = cpu / len(rows)
         print(f"CPU an episode {each:.2f} s, a bare kernel {bare:.2f} s: {each / bare - 1:+.0%}")
     shutil.rmtree(out)
+    return 0
+
+
+def ordered(out: Path, model: str, engine: str, episodes: int, jobs: int) -> Order:
+    """Return the evaluation of the small M3ToolEval, its four tasks as often as need be."""
+    return Order(
+        suite=m3tooleval.M3ToolEval(),
+        data=DATA,
+        out=out,
+        config=CodeAct(model=f"callable:eval_models:{model}"),
+        epochs=math.ceil(episodes / 4),
+        engine=engine,
+        jobs=jobs,
+    )
+
+
+def gain(engine: str, episodes: int) -> int:
+    """Play the same with one worker and with two, in turns, and print the ratio of the wall times."""
+    spent: dict[int, list[float]] = {1: [], 2: []}
+    for jobs in (1, 2, 1, 2):
+        with tempfile.TemporaryDirectory(prefix="eval-gain-") as folder:
+            began = time.monotonic()
+            evaluate(ordered(Path(folder), "works", engine, episodes, jobs), lambda _: None)
+            spent[jobs].append(time.monotonic() - began)
+            print(f"{jobs} at a time: {spent[jobs][-1]:.1f} s for {episodes} episodes", flush=True)
+    print(f"gain of the second worker: {min(spent[1]) / min(spent[2]):.2f}x (the faster of two runs each)")
     return 0
 
 

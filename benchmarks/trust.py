@@ -59,9 +59,9 @@ class Waits:
         del code, risks, reason
         await asyncio.Event().wait()
 
-    async def reply(self, question: str) -> str:
+    async def reply(self, question: str, choices: tuple[str, ...] = ()) -> str:
         """Wait for ever."""
-        del question
+        del question, choices
         await asyncio.Event().wait()
         return ""
 

@@ -89,6 +89,7 @@ def _add_train(subparsers: Any) -> None:
     tune.add_argument("--length", type=int, default=made.length, metavar="N", help="tokens of a pack")
     tune.add_argument("--batch", type=int, default=made.batch, metavar="N", help="packs a step")
     tune.add_argument("--most-tokens", type=int, default=0, metavar="N", help="take rows up to so many tokens")
+    tune.add_argument("--stop-after", type=int, default=0, metavar="N", help="end after so many steps")
     tune.add_argument("--seed", type=int, default=0, metavar="S")
     tune.add_argument("--save-steps", type=int, default=made.save_steps, metavar="N", help="between checkpoints")
     tune.add_argument("--threads", type=int, default=0, metavar="N", help="of torch, on a CPU")
@@ -161,6 +162,7 @@ def _train(args: argparse.Namespace) -> int:
         length=args.length,
         batch=args.batch,
         most_tokens=args.most_tokens,
+        stop_after=args.stop_after,
         seed=args.seed,
         save_steps=args.save_steps,
         threads=args.threads,

@@ -46,6 +46,21 @@ class CodeAct(Configurable):
     max_seconds = Float(0.0, min=0, help="Wall time of a task in seconds; 0 is no limit.").tag(config=True)
     max_total_tokens = Int(0, min=0, help="Tokens a task may use, in and out; 0 is no limit.").tag(config=True)
     cell_timeout = Float(0.0, min=0, help="Seconds one cell may run; 0 is no limit.").tag(config=True)
+    ask_after_seconds = Float(
+        60.0,
+        min=0,
+        help="When a cell has run for so long you are asked whether to wait or to interrupt it, and again after "
+        "twice the time; 0 never asks.",
+    ).tag(config=True)
+    max_output_bytes = Int(
+        200_000_000, min=0, help="Bytes that the steps of a task may put out; 0 is no limit."
+    ).tag(config=True)
+    max_memory_growth = Int(
+        0,
+        min=0,
+        help="Bytes by which a task may make the kernel's memory grow: the cell is interrupted, and a kernel of "
+        "codeact's own is ended at half as much again; 0 is no limit.",
+    ).tag(config=True)
     temperature = Float(0.0, min=0, help="0 is greedy.").tag(config=True)
     top_p = Float(1.0, min=0, max=1, help="Nucleus sampling.").tag(config=True)
     seed = Int(None, allow_none=True, help="Sampling seed, where the backend has one.").tag(config=True)
@@ -54,6 +69,11 @@ class CodeAct(Configurable):
         0,
         min=0,
         help="Tokens the messages may take; 0 takes the model's window (32,768 if unknown) less one reply.",
+    ).tag(config=True)
+    summarize = Bool(
+        default_value=False,
+        help="Ask the model for notes on early steps before they are left out of a conversation that has grown "
+        "too long.",
     ).tag(config=True)
     observation_chars = Int(4000, min=200, help="Characters of output the model sees per step.").tag(config=True)
     episodes_dir = Unicode("episodes", help="Where episodes are kept, beside the notebook.").tag(config=True)
@@ -85,6 +105,12 @@ class CodeAct(Configurable):
         max=64,
         help="hf: models guess up to so many tokens at a time from the conversation; the reply stays the same.",
     ).tag(config=True)
+    draft_model = Unicode(
+        "",
+        help="A smaller model of the same family (hf:ORG/NAME or a folder) that guesses ahead for an hf: model; "
+        "the reply stays the same.",
+    ).tag(config=True)
+    draft_tokens = Int(4, min=1, max=64, help="Tokens that the draft model guesses at a time.").tag(config=True)
     idle_minutes = Float(
         15.0, min=0.05, help="The embedded model's process ends after this long without a request."
     ).tag(config=True)

@@ -20,7 +20,7 @@ from codeact_kernel.execute.subshell import forget_subshell
 from codeact_kernel.execute.terminal import executor_for
 from codeact_kernel.interpolate import interpolate
 from codeact_kernel.notebook_view import NotebookView, answer_bundle, relative
-from codeact_kernel.options import SAVE, UNDO, USAGE, load_replaying, parser_of, split, unload_replaying, verb_of
+from codeact_kernel.options import SAVE, UNDO, load_replaying, split, unload_replaying, verb_of, with_options
 from codeact_kernel.panel import Panel
 from codeact_kernel.redactor import Redactor
 from codeact_kernel.resident import Resident, notebook_of
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
 
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.magic_arguments import MagicArgumentParser
 
     from codeact_kernel.agent.listeners import View
     from codeact_kernel.config import CodeAct
@@ -100,14 +101,17 @@ class CodeActMagics(Magics):  # type: ignore[misc, unused-ignore]
         self.verbs: ReplayVerbs | None = None
         self.replays: ReplayRequests | None = None
 
+    @with_options
     @no_var_expand
     @line_cell_magic
     def codeact(self, line: str, cell: str | None = None) -> Any:
-        """Let the agent carry out a task in this kernel; `%codeact help` says more."""
+        """Let the agent carry out a task in this kernel."""
         text = line if cell is None else f"{line}\n{cell}"
-        args, task = split(text.strip())
+        magic: Any = CodeActMagics.codeact
+        parser: MagicArgumentParser = magic.parser
+        args, task = split(parser, text.strip())
         if args.help or task == "help":
-            print(f"{USAGE}\n\n{parser_of().format_help().strip()}")  # noqa: T201
+            print(parser.format_help().strip())  # noqa: T201
             return Pending(self._helped())
         return Pending(self._dispatch(args, task))
 

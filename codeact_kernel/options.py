@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
+from IPython.core.magic_arguments import argument, kwds, magic_arguments
 
 from codeact_kernel.config import ACTIONS, APPROVAL_MODES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from IPython.core.interactiveshell import InteractiveShell
+    from IPython.core.magic_arguments import MagicArgumentParser
 
 REPLAYING = "codeact_kernel.replaying"
 OPTION = re.compile(r"\s*(?P<name>--?[A-Za-z][\w-]*)(?:=(?P<value>\S+))?(?=\s|$)")
@@ -42,43 +46,59 @@ Fields: {var}, {In[3]}, {Out[3]}, {Err[3]} in a task are filled from the kernel.
 Settings: %config CodeAct; every option below has one."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; `%codeact help` lists the options.")
+def _option(*names: str, **more: Any) -> Any:
+    return argument(*names, **more)  # type: ignore[no-untyped-call, unused-ignore]
 
 
-def parser_of() -> _Parser:
-    """Return the parser of the options."""
-    parser = _Parser(prog="%codeact", add_help=False, usage=argparse.SUPPRESS, allow_abbrev=False)
-    parser.add_argument("-m", "--model", help="model for this task, e.g. llamacpp:qwen2.5-coder-0.5b")
-    parser.add_argument(
+OPTIONS = (
+    _option("-m", "--model", help="model for this task, e.g. llamacpp:qwen2.5-coder-0.5b"),
+    _option(
         "-o",
         "--output",
         metavar="VAR",
         help="put the answer into a variable: the value, where the model gives one",
-    )
-    parser.add_argument("--check", metavar="EXPR", help='what must hold of `answer`, e.g. "answer > 0"')
-    parser.add_argument("--max-steps", metavar="N", help="steps the task may take")
-    parser.add_argument("--approve", choices=APPROVAL_MODES, help="what may run without asking")
-    parser.add_argument(
-        "--action", choices=ACTIONS, help="what the model writes to act; json, text: one call a step"
-    )
-    parser.add_argument("--protect", metavar="NAMES", help="variables no step may change, e.g. df,model")
-    parser.add_argument("--tools", metavar="NAMES", help="functions of yours to call, e.g. lookup,price")
-    parser.add_argument("--mcp", metavar="FILE", help="MCP servers whose tools to call, as `tools`")
-    parser.add_argument("--inline", action="store_true", help="run the steps under this cell, not as cells below")
-    parser.add_argument("--again", action="store_true", help="ask the model even if a saved answer is there")
-    parser.add_argument("-h", "--help", action="store_true", help="this text")
-    return parser
+    ),
+    _option("--check", metavar="EXPR", help='what must hold of `answer`, e.g. "answer > 0"'),
+    _option("--max-steps", metavar="N", help="steps the task may take"),
+    _option(
+        "--approve",
+        choices=APPROVAL_MODES,
+        metavar="MODE",
+        help=f"what may run without asking: {', '.join(APPROVAL_MODES)}",
+    ),
+    _option(
+        "--action",
+        choices=ACTIONS,
+        metavar="SPACE",
+        help="what the model writes to act: code, or json or text, which are one call a step",
+    ),
+    _option("--protect", metavar="NAMES", help="variables no step may change, e.g. df,model"),
+    _option("--tools", metavar="NAMES", help="functions of yours to call, e.g. lookup,price"),
+    _option("--mcp", metavar="FILE", help="MCP servers whose tools to call, as `tools`"),
+    _option("--inline", action="store_true", help="run the steps under this cell, not as cells below"),
+    _option("--again", action="store_true", help="ask the model even if a saved answer is there"),
+    _option("-h", "--help", action="store_true", help="this text"),
+)
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def split(text: str) -> tuple[argparse.Namespace, str]:
+def with_options(magic: F) -> F:
+    """Give a magic the options: as its `parser`, and in the text that `%codeact?` shows."""
+    described: Any = kwds(description=USAGE, usage=argparse.SUPPRESS)(magic)  # type: ignore[no-untyped-call, unused-ignore]
+    for option in reversed(OPTIONS):
+        described = option(described)
+    described = magic_arguments()(described)  # type: ignore[no-untyped-call, unused-ignore]
+    described.parser.allow_abbrev = False
+    return cast("F", described)
+
+
+def split(parser: MagicArgumentParser, text: str) -> tuple[argparse.Namespace, str]:
     """Split the words after `%codeact` into options, which come first, and the task, verbatim.
 
     Raises:
         UsageError: an option that does not exist or lacks its value.
     """
-    parser = parser_of()
     flags = {"--again", "--inline", "-h", "--help"}
     options: list[str] = []
     at = 0
@@ -93,7 +113,10 @@ def split(text: str) -> tuple[argparse.Namespace, str]:
     rest = text[at:].strip()
     if rest.startswith("-- "):
         rest = rest[3:].strip()
-    return parser.parse_args(options), rest
+    try:
+        return parser.parse_args(options), rest
+    except UsageError as error:
+        raise UsageError(f"{error}; `%codeact help` lists the options.") from None
 
 
 def verb_of(task: str) -> tuple[str, list[str]] | None:

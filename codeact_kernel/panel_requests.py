@@ -6,6 +6,7 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from codeact_kernel.agent import prompt
 from codeact_kernel.episode import store
 from codeact_kernel.errors import CodeActError, ConfigError
 from codeact_kernel.execute.cells import on_main
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Handler = Callable[[Page, dict[str, Any]], dict[str, Any] | None]
 
 SETTINGS = ("model", "approval", "max_steps")
-OPTIONS = (*SETTINGS, "when_closed")
+OPTIONS = (*SETTINGS, "when_closed", "action")
 REPLAYING = frozenset({"replay", "replay_run", "replay_outputs", "replay_go_on", "rehearse"})
 """What `replay_requests` handles, which is loaded when the first of them comes."""
 PULL_FRAME = 0.2
@@ -90,11 +91,15 @@ class Requests:
         config = resident.settings.updated(**{name: options.get(name) or None for name in OPTIONS})
         about = data.get("about") or {}
         resident.names.protect(options.get("protect") or ())
-        resident.offers.offer()
+        resident.offers.offer(options.get("tools") or ())
+        check = str(options.get("check") or "").strip()
+        if check:
+            resident.session.tell(prompt.words("final-answer"))
         origin = Origin(page.notebook or notebook_of(resident.shell), None)
         self._notebook.come_first(page)
         words = task_about(task, about)
         job = resident.begin(words, config, origin, surface="panel", inline=False, title=task.strip())
+        job.check = check
         if about.get("error"):
             job.about = (str(about.get("cell_id") or ""), str(about.get("source") or ""))
         resident.submit(job, self._notebook.executor(job, data.get("after") or None))

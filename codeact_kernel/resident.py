@@ -275,7 +275,7 @@ class Resident:
         found = turns[place]
         assert isinstance(found, Step)
         for images in (True, False):
-            messages = prompt.build(talk.system, turns[:place], found.request.view or {}, images=images)
+            messages = prompt.sent(talk.system, turns, place, images=images)
             exact = prompt.digest_of(messages) == found.request.digest
             if exact:
                 break

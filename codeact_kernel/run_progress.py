@@ -263,12 +263,15 @@ class RunProgress:
             "allowable": sorted(allowable(risks)),
             "unsaved": self.step_json()["unsaved"],
             "text": "",
+            "choices": [],
         }
         self.change(code=code, status="asking", risks=shown)
         return _decision(await self._answered(question), code)
 
-    async def put(self, text: str) -> str:
+    async def put(self, text: str, choices: tuple[str, ...] = ()) -> str:
         """Put a question of the model's to the front ends and return the reply; waits until someone replies.
+
+        One with choices is ours, about a cell that runs and goes on running.
 
         Raises:
             StoppedError: the person stopped the task instead.
@@ -277,20 +280,22 @@ class RunProgress:
             "step": self._at,
             "sha256": sha256(text),
             "code": "",
-            "reason": "the model asks you",
+            "reason": "it takes long" if choices else "the model asks you",
             "risks": [],
             "allowable": [],
             "unsaved": [],
             "text": safe_text(text),
+            "choices": list(choices),
         }
-        self.change(text="", status="asking")
-        message = await self._answered(question)
+        if not choices:
+            self.change(text="", status="asking")
+        message = await self._answered(question, waits=not choices)
         if message["decision"] == "stop":
             self.stopping()
             raise StoppedError("Stopped.")
         return str(message.get("reason") or "")
 
-    async def _answered(self, question: dict[str, Any]) -> dict[str, Any]:
+    async def _answered(self, question: dict[str, Any], *, waits: bool = True) -> dict[str, Any]:
         """Show a question until someone answers it, and return the answer."""
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[dict[str, Any]] = loop.create_future()
@@ -300,7 +305,8 @@ class RunProgress:
 
         with self._lock:
             self.question, self._reply = question, settle
-        self.set_state("awaiting_approval")
+        if waits:
+            self.set_state("awaiting_approval")
         self._emit("question", run=self.name, question=question)
         try:
             return await reply

@@ -17,8 +17,8 @@ from codeact_kernel.execute.isolated import Isolation
 if TYPE_CHECKING:
     from codeact_kernel.types import Execution
 
-CANARY = "CODEACT_CHECK_TOKEN"
-"""A variable of ours that must not be seen inside."""
+CANARY = "CODEACT_CHECK"
+"""A variable of ours that must not be seen inside; not named like a secret, for those are never passed on."""
 OUTSIDE, LEFT = "write outside the working folder", "out.txt"
 """What is looked at from outside: in there, an empty folder stands in its place."""
 

@@ -25,6 +25,8 @@ OF_MODEL = (
     "threads",
     "device",
     "prompt_lookup",
+    "draft_model",
+    "draft_tokens",
     "idle_minutes",
     "connect_seconds",
     "first_token_seconds",
@@ -52,8 +54,12 @@ def limits_of(config: CodeAct, model: Model) -> Limits:
         seconds=config.max_seconds,
         tokens=config.max_total_tokens,
         cell_seconds=config.cell_timeout,
+        ask_seconds=config.ask_after_seconds,
+        output_bytes=config.max_output_bytes,
+        growth_bytes=config.max_memory_growth,
         context_tokens=window,
         observation_chars=config.observation_chars,
+        summaries=config.summarize,
     )
 
 

@@ -164,7 +164,8 @@ class Execution:
     `outputs` are nbformat outputs in order; `result` is a short typed summary of the cell's last expression
     (None when there was none); `final` is the text of what it gave to `final_answer`; `snapshot` is the
     namespace after the cell; `stdin` lists `{"prompt": ..., "answer": ...}` for every `input()` that was
-    answered; `notes` are sentences on what the cell did to names that the user protected.
+    answered; `notes` are sentences on what the cell did to names that the user protected. `started` and `finished`
+    are when its code did, without the look at the namespace around it.
     """
 
     status: ExecutionStatus
@@ -197,16 +198,26 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Summary:
+    """What the model noted of the turns up to index `upto` before they were left out; `usage` is what it cost."""
+
+    text: str
+    upto: int
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What was sent: `digest` of the canonical messages, their `count`, and the `view` (what was trimmed).
 
     `view` maps the index of a turn to the number of characters its observation was shortened to; None when
-    nothing was.
+    nothing was. `summary` was made for this request; it stands in later ones, too, until there is a newer one.
     """
 
     digest: str
     count: int
     view: dict[str, int] | None = None
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)

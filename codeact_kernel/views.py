@@ -96,18 +96,18 @@ class FrontAsker:
             raise EOFError("nobody is there")
         return await self._fallback.ask(code, risks, reason)
 
-    async def reply(self, question: str) -> str:
-        """Put a question of the model's to whoever is there; see `agent.approval.Asker`.
+    async def reply(self, question: str, choices: tuple[str, ...] = ()) -> str:
+        """Put a question of the model's, or of ours with choices, to whoever is there; see `agent.approval.Asker`.
 
         Raises:
             EOFError: nobody is there, and there is no other way to ask.
         """
-        answered = await self._first(self._run.put(question))
+        answered = await self._first(self._run.put(question, choices))
         if answered is not None:
             return answered
         if self._fallback is None:
             raise EOFError("nobody is there")
-        return await self._fallback.reply(question)
+        return await self._fallback.reply(question, choices)
 
     async def _first(self, asked: Coroutine[Any, Any, T]) -> T | None:
         """Return what a front end answers, None where none came, or all stayed away for too long."""

@@ -169,7 +169,7 @@ function card(question, send, id) {
   return { node, editor, key: `${question.step} ${question.sha256}` };
 }
 
-/** What the model asks the user, and a line to answer it. */
+/** What the model asks the user, and a line to answer it; or whether to wait for a cell, and buttons. */
 function replyCard(question, send, id) {
   const reply = (decision, reason) => {
     if (node.contains(document.activeElement)) node.closest(".cak").focus({ preventScroll: true });
@@ -193,15 +193,19 @@ function replyCard(question, send, id) {
   const stopButton = button("Stop", "cak-stop", () => reply("stop", ""), {
     "aria-label": "Stop the task", "data-testid": "codeact-card-stop",
   });
-  const controls = [editor, sendButton, skipButton, stopButton];
+  const choices = question.choices.map((choice) =>
+    button(choice, "", () => reply("reply", choice), { "data-testid": `codeact-choice-${choice.toLowerCase()}` }),
+  );
+  const offered = choices.length ? [...choices, stopButton] : [sendButton, skipButton, stopButton];
+  const controls = [editor, ...offered];
   const node = h(
     "div",
     { class: "cak-card", role: "group", "aria-labelledby": `${id}-title`, "data-testid": "codeact-card" },
     h("div", { class: "cak-card-title", id: `${id}-title` }, ...prose(question.text)),
-    editor,
-    h("div", { class: "cak-row" }, sendButton, skipButton, stopButton),
+    choices.length ? null : editor,
+    h("div", { class: "cak-row" }, ...offered),
   );
-  return { node, editor, key: `${question.step} ${question.sha256}` };
+  return { node, editor: choices[0] ?? editor, key: `${question.step} ${question.sha256}` };
 }
 
 /** The figures of a run as one line. */

@@ -36,6 +36,11 @@ def knows(messages):
     return f"Answer: {ANSWERS[task]}"
 
 
+def works(messages):
+    """As `knows`, with about a second's computing in its cell."""
+    return knows(messages).replace("```python\n", "```python\nsum(i * i for i in range(15_000_000))\n")
+
+
 def adds(messages):
     """Adds two numbers in code, then says the sum; it cannot carry."""
     first = next(one["content"] for one in messages if "What is" in one["content"])
@@ -48,6 +53,12 @@ def adds(messages):
 def guesses(messages):
     """The same wrong answer always."""
     return "Answer: 7"
+
+
+def mutters(messages):
+    """Acts when it is told to, and says the same wrong value in a sentence, however it is asked."""
+    acts = len(messages) == 2 or "Begin your reply" in messages[-1]["content"]
+    return knows(messages[:2]) if acts else "The value is 7."
 
 
 def sometimes(messages):

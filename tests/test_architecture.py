@@ -64,6 +64,7 @@ LAYERS = (
         "panel_requests",
         "pages",
         "front_end",
+        "isolated_kernel",
         "cli",
         "cli_models",
         "cli_collect",

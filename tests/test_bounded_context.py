@@ -15,6 +15,8 @@ from kernel_client import block
 import codeact_kernel
 from codeact_kernel.agent import prompt
 from codeact_kernel.config import CodeAct
+from codeact_kernel.episode import schema
+from codeact_kernel.episode.chat import check_messages, conversation
 from codeact_kernel.models.base import Chunk
 from codeact_kernel.replay.rehearse import rehearse
 from codeact_kernel.types import Completion, Observation, Request, Step, TaskTurn
@@ -104,6 +106,89 @@ def test_a_handle_stands_for_an_output_and_a_line_for_turns():
     assert contents[0].startswith("Task: Go.\n\n[Steps 1 to 2 are left out here.")
     assert contents[2] == "[300 characters of output are left out here; out(3) returns all that step 3 gave.]"
     assert "y" * 300 in contents[4]
+
+
+NOTED = "Rows 1 to 9 read; the key is k-42."
+
+
+@pytest.fixture(scope="module")
+def noted_episode(tmp_path_factory):
+    """Sixty steps of 3 kB with notes on; each note says which it is."""
+    folder = tmp_path_factory.mktemp("noted")
+    sent, asked = [], []
+
+    def model(messages):
+        if prompt.words("summarize") in messages[-1]["content"]:
+            asked.append((len(sent), messages))
+            return f"{NOTED} Asked {len(asked)} times."
+        sent.append(messages)
+        return "All looked at." if len(sent) == 60 else block(f"print('row {len(sent)} ' * 400)")
+
+    config = CodeAct(max_steps=80, context_tokens=3000, observation_chars=3000, summarize=True)
+    result = codeact_kernel.run(
+        "Look at each.", model=model, cwd=folder, out=folder / "e.ipynb", approve="auto", config=config
+    )
+    return result, sent, asked
+
+
+def test_notes_stand_for_what_is_left_out_until_there_are_newer_ones(noted_episode):
+    result, sent, asked = noted_episode
+    assert (result.status, result.answer) == ("done", "All looked at.")
+    assert 2 <= len(asked) <= 20
+    for number, (at, _) in enumerate(asked, 1):
+        until = asked[number][0] if number < len(asked) else 60
+        for messages in sent[at:until]:
+            said = "".join(message["content"] for message in messages)
+            assert said.count(f"[Your notes on what is left out: {NOTED} Asked {number} times.]") == 1
+    assert NOTED not in str(sent[asked[0][0] - 1])
+    assert result.usage.calls == 60 + len(asked)
+
+
+def test_notes_are_asked_for_with_what_was_sent_before_so_that_a_kept_prefix_is_of_use(noted_episode):
+    _, sent, asked = noted_episode
+    for at, question in asked:
+        last = question[-1]["content"].removesuffix(prompt.words("summarize"))
+        assert question[:-1] == sent[at - 1][: len(question) - 1]
+        assert sent[at - 1][len(question) - 1]["content"] == last.rstrip("\n")
+
+
+def test_the_record_says_what_was_noted_and_all_messages_are_rebuilt_from_it(noted_episode):
+    result, _, asked = noted_episode
+    notebook = json.loads(result.episode.read_bytes())
+    _, turns = conversation(notebook)
+    steps = [turn for turn in turns if isinstance(turn, Step)]
+    made = [step.request.summary for step in steps if step.request.summary]
+    assert [summary.text for summary in made] == [f"{NOTED} Asked {n} times." for n in range(1, len(asked) + 1)]
+    assert [steps[at].request.summary for at, _ in asked] == made
+    assert all(
+        step.request.view[str(step.request.summary.upto)] == prompt.LEFT_OUT
+        for step in steps
+        if step.request.summary
+    )
+    assert check_messages(notebook) == []
+    assert schema.check(notebook) == []
+    found = asyncio.run(rehearse(notebook, "it"))
+    assert (found.problem, found.difference, found.steps) == ("", "", 60)
+    notebook["cells"] = json.loads(json.dumps(notebook["cells"]).replace("k-42", "k-43"))
+    assert check_messages(notebook)
+
+
+@pytest.mark.parametrize("notes", [True, False])
+def test_a_task_goes_on_without_notes_and_none_are_asked_for_unless_set(tmp_path, notes):
+    sent, asked = [], []
+
+    def model(messages):
+        if prompt.words("summarize") in messages[-1]["content"]:
+            asked.append(messages)
+            return " "
+        sent.append(messages)
+        return "All looked at." if len(sent) == 30 else block(f"print('row {len(sent)} ' * 300)")
+
+    config = CodeAct(max_steps=40, context_tokens=2000, observation_chars=2500, summarize=notes)
+    out = tmp_path / "e.ipynb"
+    result = codeact_kernel.run("Look.", model=model, cwd=tmp_path, out=out, approve="auto", config=config)
+    assert (result.answer, bool(asked)) == ("All looked at.", notes)
+    assert check_messages(json.loads(out.read_bytes())) == []
 
 
 @settings(max_examples=150, deadline=None)

@@ -177,6 +177,7 @@ def test_names_that_are_too_large_together_leave_the_small_ones_saved():
     assert checkpoint.unsaved == (Unsaved("b", "with the other names larger than 5 MB"),)
 
 
+@pytest.mark.alone
 def test_values_that_hang_leave_time_for_the_others():
     setup = (
         "import time\n"
@@ -309,6 +310,7 @@ def test_names_can_be_taken_directly():
     assert (checkpoint.names, checkpoint.absent) == (("x",), ("none",))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("frame", ["numbers", "text"])
 def test_fifty_names_and_a_large_frame_that_is_not_mentioned_cost_little(frame):
     rows = 1_250_000

@@ -266,6 +266,7 @@ def test_a_full_disk_never_harms_the_old_file(tmp_path, then):
         assert found == turns[: len(found)]
 
 
+@pytest.mark.alone
 def test_a_late_step_costs_little(tmp_path):
     """The design asks for well below 40 ms for journal and save together at step 50 of a text episode."""
     writer = create(tmp_path)

@@ -49,6 +49,7 @@ def test_a_reply_comes_through_the_gate_whole(tmp_path):
     asyncio.run(work())
 
 
+@pytest.mark.alone
 def test_no_more_requests_than_allowed_are_under_way_at_once(tmp_path):
     slow = [{"text": "a", "delay_s": 0.2}] * 4
 

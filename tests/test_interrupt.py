@@ -13,6 +13,8 @@ from live_driver import LiveKernel
 
 from codeact_kernel.execute.fresh import FreshExecutor
 
+pytestmark = pytest.mark.alone
+
 PROMISE, SLACK = 0.5, 0.4
 CASES = {
     "sleep": "import time; time.sleep(30)",
@@ -159,6 +161,27 @@ def test_a_fresh_cell_that_waits_for_its_turn_is_stopped_before_it_begins():
             execution = await executor.run("'began_after_stop' in globals()")
             assert execution.status == "ok"
             assert execution.result == "False (bool)"
+        finally:
+            await executor.close()
+
+    asyncio.run(check())
+
+
+def test_an_interrupt_beside_a_fresh_cell_loses_no_reply():
+    codes = ["x = 1", "import time; time.sleep(0.01)", "import asyncio; await asyncio.sleep(0.005)", "print(1)"]
+
+    async def check():
+        executor = FreshExecutor()
+        await executor.start()
+        try:
+            for number in range(60):
+                task = asyncio.create_task(executor.run(codes[number % 4]))
+                await asyncio.sleep(number % 15 * 0.002)
+                began = time.monotonic()
+                await executor.interrupt()
+                assert (await task).status in {"ok", "interrupted"}
+                assert time.monotonic() - began < PROMISE + SLACK  # one that waits for a lost reply takes 1 s
+                assert (await executor.run("40 + 2")).status == "ok"
         finally:
             await executor.close()
 

@@ -177,6 +177,16 @@ def test_a_full_training_leaves_a_checkpoint_with_its_tokenizer(place, tmp_path)
     assert made["settings"]["rate"] == 5e-3
 
 
+def test_a_training_can_be_ended_before_its_schedule_is(place, whole, tmp_path):
+    from dataclasses import replace
+
+    made = train(place / "data", tmp_path / "short", replace(with_base(RECIPE, place), stop_after=2))
+    assert made["steps"] == 2
+    first = [loss for step, loss in losses(place / "whole").items() if step <= 2]
+    assert list(losses(tmp_path / "short").values()) == first
+    assert "--stop-after 2" in (tmp_path / "short/README.md").read_text("utf-8")
+
+
 def test_a_path_to_an_adapter_or_a_gguf_file_is_a_model(place, whole, tmp_path):
     assert (choose(CodeAct(model=str(place / "whole"))).backend) == "hf"
     (tmp_path / "m.gguf").write_bytes(b"GGUF")

@@ -276,6 +276,22 @@ def test_a_guess_without_a_look_at_the_data_is_sent_back_once(bench):
     assert bench.ask("And why?", ["Because."]).steps == 1
 
 
+def test_a_guess_that_comes_again_after_code_that_does_not_show_it_is_sent_back_again(bench):
+    bench.value("globals().update(table=[1, 2, 3])")
+    replies = [
+        "The sum is 41.",
+        block("print(table)"),
+        "The sum is 41.",
+        block("print(sum(table))"),
+        "The sum is 6.",
+    ]
+    outcome = bench.ask("What is it?", replies)
+    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The sum is 6.", 5)
+    assert bench.observations()[2] == (
+        prompt.words("answer-not-shown").replace("{figures}", "41").replace("{task}", "What is it?")
+    )
+
+
 def test_our_own_words_are_no_answer(bench):
     outcome = bench.ask("Go.", [block("print(7)"), prompt.words("repeated-success"), "It is 7."])
     assert (outcome.answer, outcome.steps) == ("It is 7.", 3)

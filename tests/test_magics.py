@@ -138,6 +138,7 @@ def test_run_all_shows_the_saved_answer_and_an_edited_task_runs(nb):
     assert "Fourth." in nb.run(f"%codeact -m {nb.script('Fourth.')} tell me", cell_id="cell-2")[1]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("replies", "seconds"),
     [
@@ -204,6 +205,8 @@ def test_bad_input_gets_one_sentence_and_the_kernel_lives(nb, cell, words):
 
 def test_help_names_every_option(nb):
     text = nb.run("%codeact help")[1]
+    shown = nb.run("print(get_ipython().find_line_magic('codeact').__doc__)")[1]
+    assert " ".join(shown.split()) == " ".join(text.split())
     for word in ("--model", "--output", "--max-steps", "--approve", "--again", "fix", "list", "reset", "{Out[3]}"):
         assert word in text
 

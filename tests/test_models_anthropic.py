@@ -348,6 +348,7 @@ def test_pictures_go_to_models_that_see_and_are_left_out_when_refused():
     assert [part["type"] for part in second + third] == ["text", "text"]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "reply",
     [

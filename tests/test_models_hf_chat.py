@@ -58,6 +58,13 @@ def test_codeactagent_is_asked_in_chatml_with_observations_as_it_knows_them():
     text = hf_chat.render(Template(), acted, codeact=True)
     assert text.endswith("<|im_start|>user\nExecution Output:\n3\n\nGo on.<|im_end|>\n<|im_start|>assistant\n")
     assert "[user]" not in text
+
+
+def test_codeactagents_own_observations_are_not_headed_twice():
+    for head in ("Output:\n", "Execution Output:\n", "Observation:\n"):
+        acted = [*TALK[:2], {"role": "assistant", "content": "<execute>print(3)</execute>"}]
+        text = hf_chat.render(Template(), [*acted, {"role": "user", "content": f"{head}3"}], codeact=True)
+        assert "<|im_start|>user\nExecution Output:\n3<|im_end|>" in text
     failed = [*acted[:3], {"role": "user", "content": "NameError: x"}]
     assert "<|im_start|>user\nExecution Output:\nNameError: x<|im_end|>" in hf_chat.render(
         None, failed, codeact=True

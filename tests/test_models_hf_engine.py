@@ -18,9 +18,9 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def engine_of(kind="Llama", **changes):
+def engine_of(kind="Llama", draft=None, window=1024, **changes):
     made = tiny_models.model(kind, **changes)
-    return Engine(made, ends=[tiny_models.SIZES["eos_token_id"]], window=1024)
+    return Engine(made, ends=[tiny_models.SIZES["eos_token_id"]], window=window, draft=draft)
 
 
 def prompt_of(seed, size):
@@ -59,6 +59,39 @@ def test_a_conversation_says_what_fresh_generate_says_and_evaluates_only_what_is
     assert rows[0] == (60, 60)
     # The last token of a reply was written and not read yet.
     assert all(evaluated == new + 1 for evaluated, new in rows[1:])
+
+
+@pytest.mark.parametrize("lookup", [0, 4])
+@pytest.mark.parametrize(("seed", "layers"), [(0, 2), (1, 1)])
+def test_a_draft_model_changes_no_reply_and_takes_no_turn_of_its_prefix(seed, layers, lookup):
+    drafter = engine_of(seed=seed, num_hidden_layers=layers)
+    rows = talk(engine_of(draft=drafter), draft=4, lookup=lookup)
+    assert all(evaluated == new + 1 for evaluated, new in rows[1:])
+
+
+def test_a_draft_model_that_guesses_right_saves_passes_and_keeps_its_own_prefix():
+    drafter = engine_of(seed=0)
+    engine = engine_of(draft=drafter)
+    prompt = prompt_of(1, 60)
+    reply, counts = ask(engine, prompt, draft=4)
+    assert reply == ask(engine_of(), prompt)[0]
+    assert counts.passes <= 2 + counts.written / 4
+    assert len(drafter._slots) == 1
+    assert drafter._slots[0].tokens[:60] == prompt
+
+
+def test_a_draft_model_with_a_smaller_window_stops_helping():
+    engine, prompt = engine_of(draft=engine_of(window=70)), prompt_of(1, 60)
+    reply, counts = ask(engine, prompt, draft=4, endless=True)
+    assert reply == ask(engine_of(), prompt, endless=True)[0]
+    assert 28 < counts.passes < 40
+
+
+def test_a_draft_model_leaves_the_odds_of_a_sampled_reply_alone():
+    prompt, how = prompt_of(1, 30), {"temperature": 1.0, "seed": 7, "draft": 3}
+    engine = engine_of(initializer_range=0.1, draft=engine_of(initializer_range=0.1, seed=1))
+    plain, _ = ask(engine_of(initializer_range=0.1), prompt, temperature=1.0, seed=7)
+    assert ask(engine, prompt, **how)[0] == plain
 
 
 @pytest.mark.parametrize("at", [0, 1, 30, 59, 99])

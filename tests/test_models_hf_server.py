@@ -116,6 +116,25 @@ def test_a_reply_that_the_model_ends_is_finished(folder):
     assert "<|im_end|>" not in done.text
 
 
+def test_a_draft_model_in_the_process_changes_no_reply(tiny, folder, tmp_path):
+    draft = tiny_models.save(tmp_path / "draft", seed=1, num_hidden_layers=1)
+    model = model_of(folder, draft_model=f"hf:{draft}")
+    assert model.state_file != tiny.state_file
+    assert ask(model).text == expected(folder, ASK, 30)
+
+
+def test_a_draft_model_with_other_tokens_is_refused_in_one_sentence(folder, tmp_path):
+    draft = tiny_models.save_parrot(tmp_path / "parrot", ["Hello there."])
+    model = model_of(folder, draft_model=str(draft))
+    with pytest.raises(
+        ModelError, match=r"could not be loaded \(the draft model .* has other tokens; take a smaller"
+    ):
+        ask(model)
+    with pytest.raises(ConfigError, match="cannot run beside an hf: model; write hf:ORG/NAME"):
+        model_of(folder, draft_model="openai:gpt-5")
+
+
+@pytest.mark.alone
 def test_stop_in_the_middle_of_a_reply_frees_the_model(tiny):
     ask(tiny)
     stop, times = Stop(), {}

@@ -214,6 +214,7 @@ def test_a_process_that_was_killed_is_started_again_once(when):
     assert done.usage.output == 100
 
 
+@pytest.mark.alone
 @pytest.mark.model
 def test_stop_in_the_middle_of_a_reply_frees_the_model():
     model = tiny()

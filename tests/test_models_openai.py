@@ -306,6 +306,7 @@ def test_extra_fields_reach_the_server():
         assert server.requests[0]["chat_template_kwargs"] == {"enable_thinking": False}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "reply",
     [

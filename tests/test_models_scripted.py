@@ -56,6 +56,7 @@ def test_other_finish_reasons_are_passed_on():
     assert ask(ScriptedModel([{"text": "x", "finish": "length"}])).finish == "length"
 
 
+@pytest.mark.alone
 def test_stop_is_heard_during_a_delay():
     stop = Stop()
     threading.Timer(0.2, stop.set).start()

@@ -181,6 +181,7 @@ def test_the_episode_itself_runs_under_jupyter_execute_and_stays_an_episode(vari
     )
 
 
+@pytest.mark.alone
 @pytest.mark.model
 def test_the_embedded_model_works_on_a_frame_under_nbclient(work, tmp_path, monkeypatch):
     pytest.importorskip(

@@ -72,6 +72,7 @@ def test_a_failing_cell_is_mended_and_does_not_abort_what_waits_behind_it(nb):
     assert "ZeroDivisionError" in run["steps"][0]["summary"]
 
 
+@pytest.mark.alone
 def test_a_follow_up_continues_the_conversation(nb):
     page = Page(nb)
     ask(page, block("total = 7\ntotal"), "It is 7.")
@@ -112,6 +113,7 @@ def test_stop_ends_a_cell_that_awaits(nb):
     stopped(nb, Page(nb), "import asyncio\nawait asyncio.sleep(30)")
 
 
+@pytest.mark.alone
 def test_stop_ends_the_model_while_it_writes(nb):
     page = Page(nb)
     run = page.start("slow", model=nb.script({"text": "word " * 50, "delay_s": 30}))
@@ -122,6 +124,7 @@ def test_stop_ends_the_model_while_it_writes(nb):
     assert time.monotonic() - asked < 1.0
 
 
+@pytest.mark.alone
 def test_stop_takes_back_a_cell_that_waits_behind_the_users(nb):
     page = Page(nb)
     nb.send("time.sleep(3)")
@@ -327,6 +330,29 @@ def test_protected_names_are_refused_or_put_back(nb):
     assert "put back" in put_back["summary"]
     assert nb.run("print(kept)")[1] == "[1, 2]\n"
     nb.run("%codeact reset")
+
+
+def test_tools_and_a_check_go_with_a_task(nb):
+    page = Page(nb)
+    nb.run("def lookup(name: str) -> int:\n    'Return the stock of a thing.'\n    return 7")
+    codes = [block("final_answer(lookup('a') - 8)"), block("final_answer(lookup('a'))")]
+    run = ask(page, *codes, tools=["lookup"], check="answer > 0")
+    assert (run["status"], run["answer"], len(run["steps"])) == ("done", "7", 2)
+    told = page.request("messages", run=run["run"], step=2)["messages"]
+    assert "def lookup(name: str) -> int" in told[1]["content"]
+    assert "the user's check says that" in told[-1]["content"]
+    refused = page.request("start", task="go", notebook=page.notebook, options={"tools": ["nothing"]})
+    assert refused["type"] == "error"
+    assert "no function 'nothing' to offer" in refused["sentence"]
+
+
+def test_the_action_space_of_a_task_begins_the_conversation(nb):
+    page = Page(nb)
+    nb.run("def lookup(name: str) -> int:\n    return 7")
+    call = 'I look.\n{"tool": "lookup", "args": ["a"]}'
+    run = ask(page, call, "There are 7.", tools=["lookup"], action="json")
+    assert [step["code"] for step in run["steps"][:1]] == ["lookup('a')"]
+    assert nb.episode().metadata["codeact"]["agent"]["format"] == "json"
 
 
 def test_undo_in_the_magic_says_what_it_did(nb):

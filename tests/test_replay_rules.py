@@ -284,6 +284,7 @@ def test_five_megabytes_take_no_more_than_moments(name):
     assert time.process_time() - began < 8
 
 
+@pytest.mark.alone
 def test_an_ordinary_text_cell_takes_less_than_a_millisecond():
     old = "loaded 120 rows at 2026-11-23 06:40:45 from <Reader at 0x7ff972f87a50>\nmean 0.123456 took 0.3 s\n"
     new = old.replace("06:40:45", "06:45:01").replace("f87a", "aa7a").replace("0.3 s", "0.4 s")

@@ -364,6 +364,7 @@ def test_only_kinds_that_exist_are_shown_without_being_asked_about():
     assert "unknown" not in SHOWN_ONLY
 
 
+@pytest.mark.alone
 def test_reading_a_cell_takes_few_milliseconds(folder):
     cells = [code for code in BENIGN if code]
     times = []

@@ -7,6 +7,8 @@ import pytest
 from comm_client import CommClient
 from kernel_client import started
 
+pytestmark = pytest.mark.alone
+
 HEARD_SECONDS = 0.5
 
 SETUP = """

@@ -108,6 +108,7 @@ def test_the_answer_can_be_assigned_and_the_talk_goes_on(terminal):
     assert len(names(terminal.folder / "episodes")) == 1
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("reply", "word"),
     [

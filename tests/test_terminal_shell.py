@@ -101,6 +101,7 @@ def test_ctrl_c_ends_the_step_and_stops_the_agent(code):
     assert dump["after"] == 21
 
 
+@pytest.mark.alone
 def test_a_timeout_and_a_stop_in_a_terminal():
     dump, _ = drive("import time; time.sleep(30)", "print('on')", cell_timeout=0.4)
     assert [r["status"] for r in dump["results"]] == ["timeout", "ok"]

@@ -151,6 +151,7 @@ def test_named_and_decorated_functions_are_offered_once_a_conversation(kernel):
     assert "'nothing_here'" in said
 
 
+@pytest.mark.alone
 def test_the_model_searches_and_calls_tools_of_a_server_and_an_interrupt_ends_a_call(kernel, tmp_path_factory):
     path = configuration(tmp_path_factory.mktemp("config"), 50)
     model = kernel.script(

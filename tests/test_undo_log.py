@@ -50,6 +50,15 @@ def test_the_report_says_what_is_back_what_is_gone_and_what_could_not_be_restore
     namespace["con"].close()
 
 
+def test_an_attribute_set_on_a_plain_function_is_gone_again():
+    namespace, log = home(), UndoLog()
+    exec("def mean(values=(1, 2)): return sum(values) / len(values)", namespace)
+    do(namespace, log, "mean.cache = {}; mean.__defaults__ = ((3,),)")
+    log.undo(namespace)
+    assert vars(namespace["mean"]) == {}
+    assert namespace["mean"]() == 1.5
+
+
 def test_a_step_that_changed_nothing_is_said_to_have_changed_nothing():
     namespace, log = home(df=[1]), UndoLog()
     do(namespace, log, "print(df, end='')")

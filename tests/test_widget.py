@@ -152,6 +152,7 @@ def test_changes_reach_the_page_while_the_main_shell_is_busy(kernel):
     kernel.finish(cell)
 
 
+@pytest.mark.alone
 def test_stop_is_heard_while_the_main_shell_sleeps_or_loops(kernel):
     for busy in (
         "time.sleep(2)",
@@ -314,6 +315,7 @@ def magic(tmp_path):
         yield client
 
 
+@pytest.mark.alone
 def test_stop_in_the_page_ends_a_sleeping_step_within_half_a_second(magic):
     cell = magic.start(f"%codeact --approve auto -m {magic.script(block(SLEEP), 'Slept.')} sleep")
     page = Page(magic)

@@ -46,8 +46,10 @@ class Asker(Protocol):
         It may raise, EOFError for example, if there is nobody to ask.
         """
 
-    async def reply(self, question: str) -> str:
+    async def reply(self, question: str, choices: tuple[str, ...] = ()) -> str:
         """Show a question of the model's and return what the person replies, "" for no reply.
+
+        With `choices` it is a question of ours about a cell that runs, and the reply one of them or "".
 
         It may raise, EOFError for example, if there is nobody to ask.
         """
@@ -155,12 +157,15 @@ class StdinAsker:
             self.write("Please answer y, n, e, a or s.\n" if kinds else "Please answer y, n, e or s.\n")
         raise EOFError
 
-    async def reply(self, question: str) -> str:
-        """Show a question and read one line.
+    async def reply(self, question: str, choices: tuple[str, ...] = ()) -> str:
+        """Show a question and read one line; one with choices is only shown, for the cell may be reading lines.
 
         Raises:
             EOFError: nobody answers.
         """
+        if choices:
+            self.write(f"{visible(question)} (Ctrl-C, or Jupyter's ■, interrupts.)\n")
+            return ""
         self.write("\n".join(visible(line) for line in question.strip().split("\n")) + "\n")
         return (await in_thread(self.read, "Your answer: ")).strip()
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from codeact_kernel.agent import context, formats, observation, prompt, risk
+from codeact_kernel.agent import context, formats, observation, prompt, risk, summary
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.check import FINAL
 from codeact_kernel.agent.formats import code as code_format
@@ -28,7 +28,8 @@ from codeact_kernel.agent.verdicts import (
     syntax_observation,
     warning_words,
 )
-from codeact_kernel.errors import CodeActError, ExecutionError, StoppedError
+from codeact_kernel.agent.watch import CellWatch
+from codeact_kernel.errors import CodeActError, ExecutionError, ModelError, StoppedError
 from codeact_kernel.models.base import Chunk, Model, complete
 from codeact_kernel.terminal import clip
 from codeact_kernel.types import (
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from codeact_kernel.agent.listeners import Recorder, View
     from codeact_kernel.agent.stop import Stop
     from codeact_kernel.execute.base import Executor
+    from codeact_kernel.types import Message
 
 MOST_COMPLAINTS = 3
 REDRAWS = 2
@@ -90,9 +92,10 @@ class Agent:
     _theirs: frozenset[str] = frozenset()
     _steps: int = 0
     _complaints: int = 0
-    _bounced: bool = False
+    _bounced: set[bool] = field(default_factory=set)
     _asked: bool = False
     _repeats: Repeats = field(default_factory=Repeats)
+    _cells: CellWatch = field(init=False)
     _deadline: float = float("inf")
 
     async def run(self, task: str, snapshot: Snapshot) -> Outcome:
@@ -103,6 +106,7 @@ class Agent:
         """
         if self.limits.seconds:
             self._deadline = time.monotonic() + self.limits.seconds
+        self._cells = CellWatch(self.executor, self.limits, self.asker)
         outcome = Outcome("failed", cause="An unexpected error ended the task.")
         self.redaction.refresh(getattr(self.model, "secrets", ()))
         try:
@@ -152,6 +156,7 @@ class Agent:
         step = await (self._read_prose(step, action) if action.code is None else self._act(step, action.code))
         step = self.redaction.step(formats.named(talk.action).worded(step))
         talk.turns.append(step)
+        talk.summary = None
         self.recorder.step(step)
         self.view.finished(step)
         self._judge(step)
@@ -176,30 +181,49 @@ class Agent:
     async def _ask(self, index: int, sampling: Sampling) -> Step:
         """Send the messages and return a step that holds the reply and nothing else yet."""
         talk, images = self.conversation, self.model.sees_images
-        talk.view = prompt.fit(
-            talk.system,
-            talk.turns,
-            talk.view,
-            self.limits.context_tokens,
-            chars_per_token=talk.chars_per_token,
-            images=images,
-        )
-        messages = prompt.build(talk.system, talk.turns, talk.view, images=images)
-        request = Request(prompt.digest_of(messages), len(messages), dict(talk.view) or None)
         self.view.asking(index)
-        left, heard = self._deadline - time.monotonic(), self.redaction.listener(self.view.chunk)
+        before, talk.view = (
+            talk.view,
+            prompt.fit(
+                talk.system,
+                talk.turns,
+                talk.view,
+                self.limits.context_tokens,
+                chars_per_token=talk.chars_per_token,
+                images=images,
+            ),
+        )
+        if self.limits.summaries and summary.due(before, talk.view):
+            await self._summarize(before)
+        messages = prompt.build(talk.system, talk.turns, talk.view, images=images, summary=talk.summary)
+        request = Request(prompt.digest_of(messages), len(messages), dict(talk.view) or None, talk.summary)
+        heard = self.redaction.listener(self.view.chunk)
+        return Step(index, "note", await self._complete(messages, sampling, heard), request)
+
+    async def _complete(
+        self, messages: list[Message], sampling: Sampling, heard: Callable[[Chunk], None]
+    ) -> Completion:
+        left = self._deadline - time.monotonic()
         try:
             async with asyncio.timeout(None if left == float("inf") else max(left, 0.0)):
                 completion = await complete(self.model, messages, sampling, self.stop, heard)
         except TimeoutError:
             raise _LimitError(self._time_is_up()) from None
-        self._learn_size(completion, sum(len(message.content) for message in messages))
-        self.usage = self.usage + completion.usage
-        return Step(index, "note", completion, request)
-
-    def _learn_size(self, completion: Completion, chars: int) -> None:
         if completion.usage.input > 50:
+            chars = sum(len(message.content) for message in messages)
             self.conversation.chars_per_token = min(5.0, max(1.5, chars / completion.usage.input))
+        self.usage = self.usage + completion.usage
+        return completion
+
+    async def _summarize(self, before: dict[str, int]) -> None:
+        """Ask for notes on what is left out from now on; without them the task goes on as well."""
+        talk = self.conversation
+        self.view.chunk(Chunk(notice="the conversation is long; the model notes what it should keep"))
+        asked = summary.question(talk, before, images=self.model.sees_images)
+        with suppress(ModelError):
+            reply = await self._complete(asked, summary.bounded(self.sampling), lambda _: None)
+            noted = summary.read(reply, talk)
+            talk.summary = replace(noted, text=self.redaction.text(noted.text)) if noted else None
 
     async def _act(self, step: Step, code: str) -> Step:
         """Check, approve, run and observe one action."""
@@ -262,7 +286,7 @@ class Agent:
         ]
         forget = self.stop.on_set(interrupt)
         try:
-            execution = await self.executor.run(code, timeout=min(bounds, default=None))
+            execution = await self._cells.run(code, self.conversation.steps, min(bounds, default=None))
             self.redaction.refresh()
             return self.redaction.execution(execution)
         finally:
@@ -310,9 +334,9 @@ class Agent:
             return step.with_(kind="note", told=Told("user", reply), observation=Observation("ok", text))
         if complaint is not None:
             self._complaints += 1
-        elif not self._bounced and not self._at_limit():
+        elif (looked := evidence.last is not None) not in self._bounced and not self._at_limit():
             complaint = grounding_complaint(self._task, answer, evidence, has_data=has_data)
-            self._bounced = complaint is not None
+            self._bounced |= {looked} if complaint is not None else set()
         told = await self._held(repr(answer)) if complaint is None else None
         if told is not None:
             complaint = prompt.words("check-failed").replace("{why}", told.text)
@@ -360,6 +384,11 @@ class Agent:
         used = self.usage.input + self.usage.output
         if self.limits.tokens and used >= self.limits.tokens:
             raise _LimitError(f"No answer within {self.limits.tokens:,} tokens; raise CodeAct.max_total_tokens.")
+        if self.limits.output_bytes and self._cells.output > self.limits.output_bytes:
+            raise _LimitError(
+                f"The steps put out {self._cells.output:,} bytes, {self.limits.output_bytes:,} are allowed; "
+                "ask for less, or raise CodeAct.max_output_bytes."
+            )
         if time.monotonic() >= self._deadline:
             raise _LimitError(self._time_is_up())
 

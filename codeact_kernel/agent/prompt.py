@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel.agent.observation import shorten
 from codeact_kernel.canonical import digest
-from codeact_kernel.types import Image, Message, Step, TaskTurn, Turn
+from codeact_kernel.types import Image, Message, Step, Summary, TaskTurn, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,7 +45,12 @@ def words(name: str) -> str:
 
 
 def build(
-    system: str, turns: Sequence[Turn], view: Mapping[str, int] | None = None, *, images: bool = False
+    system: str,
+    turns: Sequence[Turn],
+    view: Mapping[str, int] | None = None,
+    *,
+    images: bool = False,
+    summary: Summary | None = None,
 ) -> list[Message]:
     """Return the messages for the next reply.
 
@@ -55,22 +60,43 @@ def build(
         view: index of a turn -> characters its observation is shortened to; HANDLE: only a note on how to get it
             back stands for it; LEFT_OUT: the turn is not sent.
         images: whether the pictures of observations are sent.
+        summary: what stands for the turns that are not sent; None: the latest of the steps' own.
 
     Neighbours of one role are joined, since many chat templates insist on alternation.
     """
     messages = [Message("system", system)] if system else []
     missing: list[Turn] = []
+    noted = (summary or latest_summary(turns)) if last_left_out(view or {}) >= 0 else None
     for index, turn in enumerate(turns):
         keep = (view or {}).get(str(index))
         if keep == LEFT_OUT:
             missing.append(turn)
             continue
         if missing:
-            _add(messages, Message("user", _left_out(missing)))
+            notes = noted if index > last_left_out(view or {}) else None
+            _add(messages, Message("user", _left_out(missing, notes)))
             missing = []
         for message in _messages_of(turn, keep, images=images):
             _add(messages, message)
     return messages
+
+
+def sent(system: str, turns: Sequence[Turn], index: int, *, images: bool = False) -> list[Message]:
+    """Return the messages that were sent for the step at `index` of the turns, from its record of the request."""
+    step = turns[index]
+    assert isinstance(step, Step)
+    return build(system, turns[:index], step.request.view, images=images, summary=step.request.summary)
+
+
+def latest_summary(turns: Sequence[Turn]) -> Summary | None:
+    """Return what was last noted of turns that are left out."""
+    made = (turn.request.summary for turn in reversed(turns) if isinstance(turn, Step))
+    return next((summary for summary in made if summary is not None), None)
+
+
+def last_left_out(view: Mapping[str, int]) -> int:
+    """Return the index of the last turn that is not sent, -1 where all are."""
+    return max((int(index) for index, keep in view.items() if keep == LEFT_OUT), default=-1)
 
 
 def _add(messages: list[Message], message: Message) -> None:
@@ -81,15 +107,16 @@ def _add(messages: list[Message], message: Message) -> None:
     messages.append(message)
 
 
-def _left_out(turns: Sequence[Turn]) -> str:
-    """Return the line that stands for turns that are not sent."""
+def _left_out(turns: Sequence[Turn], noted: Summary | None) -> str:
+    """Return what stands for turns that are not sent: a line, and what the model noted of them."""
+    notes = f"\n[Your notes on what is left out: {noted.text}]" if noted is not None else ""
     steps = [turn.index for turn in turns if isinstance(turn, Step)]
     if not steps:
-        return "[An earlier task is left out here.]"
+        return f"[An earlier task is left out here.]{notes}"
     which = f"Step {steps[0]} is" if len(steps) == 1 else f"Steps {steps[0]} to {steps[-1]} are"
     return (
         f"[{which} left out here. The variables are still there, and out({steps[0]}), for example, returns all "
-        f"that step {steps[0]} gave.]"
+        f"that step {steps[0]} gave.]{notes}"
     )
 
 
@@ -120,7 +147,8 @@ def fit(
     grown = dict(view)
 
     sizes = [_size(turn, grown.get(str(index)), images=images) for index, turn in enumerate(turns)]
-    total, most = len(system) + sum(sizes), budget * chars_per_token
+    noted = latest_summary(turns)
+    total, most = len(system) + sum(sizes) + len(noted.text if noted else ""), budget * chars_per_token
     if not budget or total <= most:
         return grown
     for keep, indices in _stages(turns):

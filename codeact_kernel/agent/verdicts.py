@@ -210,8 +210,9 @@ def announced_complaint(answer: str, evidence: Evidence) -> str | None:
 
 
 def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data: bool) -> str | None:
-    """Return what to say to an answer that was not shown, or None; it is sent back at most once a task.
+    """Return what to say to an answer that was not shown, or None.
 
+    The loop sends one back before code ran in the task and one after: a guess that was refused comes again.
     The last code failed; figures or names were never shown; the task asks for a figure and none is stated; or
     there is data and no code has looked at it yet.
     """
@@ -224,7 +225,7 @@ def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data:
     if not figures:
         return prompt.words("answer-guessed") if guessed else None
     words = prompt.words("answer-guessed-figures" if guessed else "answer-not-shown")
-    return words.replace("{figures}", ", ".join(figures[:5]))
+    return words.replace("{figures}", ", ".join(figures[:5])).replace("{task}", task)
 
 
 def _stderr(execution: Execution) -> str:

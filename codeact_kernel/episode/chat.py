@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.agent.prompt import build, digest_of
+from codeact_kernel.agent.prompt import digest_of, sent
 from codeact_kernel.episode.cells import turn_of
 from codeact_kernel.episode.notebook import from_notebook
 from codeact_kernel.episode.plain import unescape
@@ -55,7 +55,7 @@ def messages_before(system: str, turns: Sequence[Turn], index: int) -> list[Mess
     if not isinstance(step, Step):
         raise EpisodeError(f"Turn {index} of the conversation is a task; nothing was asked for it.")
     for images in (False, True):
-        messages = build(system, turns[:index], step.request.view, images=images)
+        messages = sent(system, turns, index, images=images)
         if digest_of(messages) == step.request.digest:
             return messages
     raise EpisodeError(

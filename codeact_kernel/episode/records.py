@@ -23,6 +23,7 @@ from codeact_kernel.types import (
     Observation,
     Request,
     Step,
+    Summary,
     TaskTurn,
     Told,
     Usage,
@@ -42,7 +43,7 @@ _TYPES: dict[str, dict[str, tuple[type, ...]]] = {
         **dict.fromkeys(("request", "timing", "approval", "execution", "observation", "told"), _MAYBE_DICT),
         **dict.fromkeys(("repairs", "drafts", "risk", "stdin"), _MAYBE_LIST),
     },
-    "request": {"digest": _TEXT, "count": (int,), "view": _MAYBE_DICT},
+    "request": {"digest": _TEXT, "count": (int,), "view": _MAYBE_DICT, "summary": _MAYBE_DICT},
     "timing": dict.fromkeys(("asked", "first_token", "answered", "ran", "finished"), _MAYBE_TEXT),
     "told": {"by": _TEXT, "text": _TEXT},
     "approval": {"decision": _TEXT, **dict.fromkeys(("by", "proposed", "reason"), _MAYBE_TEXT)},
@@ -116,6 +117,7 @@ def step_record(step: Step, prev: str | None) -> Record:
                 "digest": step.request.digest,
                 "count": step.request.count,
                 "view": dict(step.request.view) if step.request.view is not None else None,
+                **_summary_to_json(step.request.summary),
             },
             "usage": usage_to_json(reply.usage),
             "timing": {
@@ -164,7 +166,12 @@ def step_from_record(record: Record, index: int, outputs: Sequence[NbOutput] = (
             index=index,
             kind=known["kind"],
             completion=completion,
-            request=Request(request["digest"], request["count"], request.get("view")),
+            request=Request(
+                request["digest"],
+                request["count"],
+                request.get("view"),
+                _summary_from_json(request.get("summary")),
+            ),
             thought=known.get("thought") or "",
             code=known.get("code"),
             approval=_approval_from_json(known.get("approval")),
@@ -204,6 +211,20 @@ def _check_items(known: Record) -> None:
         wrong.append("view")
     if wrong:
         raise TypeError(f"{wrong[0]} of the wrong type")
+
+
+def _summary_to_json(summary: Summary | None) -> Record:
+    if summary is None:
+        return {}
+    made = {"text": summary.text, "upto": summary.upto, "usage": usage_to_json(summary.usage)}
+    return {"summary": made}
+
+
+def _summary_from_json(known: Record | None) -> Summary | None:
+    if not known:
+        return None
+    _check_types(known, {"text": _TEXT, "upto": (int,)})
+    return Summary(known["text"], known["upto"], usage_from_json(known.get("usage")))
 
 
 def _approval_to_json(approval: Approval | None) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel import redactor as texts
-from codeact_kernel.agent.prompt import build, digest_of
+from codeact_kernel.agent.prompt import digest_of, sent
 from codeact_kernel.canonical import sha256
 from codeact_kernel.episode import schema
 from codeact_kernel.episode.cells import source_of
@@ -125,9 +125,8 @@ def _mend_requests(old: dict[str, Any], new: dict[str, Any]) -> None:
         if not isinstance(turn, Step) or record is None:
             continue
         for images in (False, True):
-            if digest_of(build(system, turns[:index], turn.request.view, images=images)) == turn.request.digest:
-                sent = build(after, redone[:index], turn.request.view, images=images)
-                record["request"]["digest"] = digest_of(sent)
+            if digest_of(sent(system, turns, index, images=images)) == turn.request.digest:
+                record["request"]["digest"] = digest_of(sent(after, redone, index, images=images))
                 break
 
 

@@ -35,13 +35,32 @@ class Arm:
     folders: dict[str, Path] = field(default_factory=dict)
     name: str = ""
 
-    def won(self, score: str) -> float:
-        """Return the sum of a score."""
-        return float(sum(row["scores"].get(score, 0.0) for row in self.rows))
+    @property
+    def count(self) -> int:
+        """How many were judged: tasks, or the questions of those that have several."""
+        return sum(map(questions, self.rows))
 
-    def solved(self, score: str) -> dict[str, bool]:
-        """Return which tasks were solved, by task and epoch."""
-        return {f"{row['case']}#{row['epoch']}": row["scores"].get(score, 0.0) >= 1 for row in self.rows}
+    def won(self, score: str) -> float:
+        """Return the sum of a score over what was judged."""
+        return total(self.rows, score)
+
+    def solved(self) -> dict[str, bool]:
+        """Return what was solved by the headline score, by task, epoch and question."""
+        return {
+            f"{row['case']}#{row['epoch']}.{number}": mark >= 1
+            for row in self.rows
+            for number, mark in enumerate(row.get("marks") or [row["scores"].get(self.scores[0], 0.0)])
+        }
+
+
+def questions(row: Row) -> int:
+    """Return how many things a row judges: one, or its task's questions."""
+    return len(row.get("marks") or ()) or 1
+
+
+def total(rows: Iterable[Row], score: str) -> float:
+    """Return the sum of a score over all questions of rows."""
+    return round(sum(row["scores"].get(score, 0.0) * questions(row) for row in rows), 6)
 
 
 def arms_of(evaluations: Iterable[tuple[Path, Row, Sequence[Row]]]) -> list[Arm]:
@@ -72,8 +91,9 @@ def scores_table(arms: Sequence[Arm]) -> Table:
     names = list(dict.fromkeys(name for arm in arms for name in arm.scores))
     table = [["", "tasks", *names]]
     for arm in arms:
-        cells = [share(arm.won(name), len(arm.rows)) if name in arm.scores else "" for name in names]
-        table.append([arm.name, str(len(arm.rows)), *cells])
+        cells = [share(arm.won(name), arm.count) if name in arm.scores else "" for name in names]
+        more = f" ({arm.count} questions)" if arm.count > len(arm.rows) else ""
+        table.append([arm.name, f"{len(arm.rows)}{more}", *cells])
     return table
 
 
@@ -109,8 +129,7 @@ def pairs_table(arms: Sequence[Arm]) -> Table:
     """Return for each two arms of a suite that differ in one thing how they did on the tasks that both tried."""
     table = [["", "tasks", "both", "only the first", "only the second", "neither", "p (exact McNemar)"]]
     for first, second in _neighbours(arms):
-        score = first.scores[0]
-        both, one, two, none = paired(first.solved(score), second.solved(score))
+        both, one, two, none = paired(first.solved(), second.solved())
         count = both + one + two + none
         if count:
             name = f"{first.name} / {second.name}"
@@ -133,8 +152,7 @@ def groups_table(arms: Sequence[Arm]) -> Table:
         cells = []
         for arm in arms:
             rows = [row for row in arm.rows if row["group"] == group]
-            won = sum(row["scores"].get(arm.scores[0], 0.0) for row in rows)
-            cells.append(f"{won:g} of {len(rows)}" if rows else "")
+            cells.append(f"{total(rows, arm.scores[0]):g} of {sum(map(questions, rows))}" if rows else "")
         table.append([group, *cells])
     return table
 

@@ -49,7 +49,7 @@ class Bench:
     outcomes: list[Outcome] = field(default_factory=list)
 
     async def setup(self, cell: str, *, shown: bool = True) -> Execution:
-        """Run a cell before the task; `shown` keeps it in the episode, so that the notebook can be run again.
+        """Run a cell before the next task; `shown` keeps it in the episode, so that the notebook can be run again.
 
         Raises:
             ConfigError: the cell failed: the suite's data is not what it should be.
@@ -73,6 +73,7 @@ class Bench:
             self.session = Session(self.out.parent, given=self.model)
         if told:
             self.session.tell(told)
+        cells, self.prelude = [HumanCell(cell) for cell in self.prelude], []
         outcome = await self.session.ask(
             task,
             self.config.updated(approval="auto", action=self.job.action, **settings),
@@ -80,7 +81,8 @@ class Bench:
             view=QuietView(),
             stop=self.stop,
             out=self.out if not self.outcomes else None,
-            prelude=Prelude([HumanCell(cell) for cell in self.prelude], cwd=str(self.folder)),
+            prelude=Prelude(cells, cwd=str(self.folder)),
+            humans=cells,
         )
         if outcome.status == "interrupted":
             raise StoppedError("Stopped.")

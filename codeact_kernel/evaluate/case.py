@@ -45,7 +45,8 @@ class Played:
 
     `scores` are by name, 0 to 1, the suite's headline first; `turns` are replies of the model that count;
     `failure` is "" or a class of failure; `raised` counts the exceptions of the steps by name; `repeated` counts
-    actions that were made before; `calls` counts model calls, drafts included.
+    actions that were made before; `calls` counts model calls, drafts included. A case of several questions has the
+    headline score of each in `marks`; its scores are then their means.
     """
 
     scores: dict[str, float]
@@ -56,3 +57,4 @@ class Played:
     raised: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
     notes: tuple[str, ...] = ()
+    marks: tuple[float, ...] = ()

@@ -48,7 +48,7 @@ def _solved(axes: Any, arms: Sequence[Arm]) -> bool:
         for at, arm in enumerate(arms):
             if score not in arm.scores:
                 continue
-            count = len(arm.rows)
+            count = arm.count
             share, (low, high) = arm.won(score) / count, wilson(arm.won(score), count)
             place = at + (number - (len(scores) - 1) / 2) * height
             axes.barh(place, share, height, color=COLOURS[number % 7], label=score if at == 0 else None)

@@ -87,6 +87,7 @@ class Player:
             "raised": played.raised,
             "repeated": played.repeated,
             "notes": list(played.notes),
+            "marks": list(played.marks),
             "episode": f"{EPISODES}/{episode.name}" if episode.is_file() else "",
             "started": started,
             "seconds": round(time.monotonic() - began, 3),

@@ -220,10 +220,12 @@ class AgentCells:
                 guard.check()
                 check_names(request.watch, code)
                 guard.check()
+                started = now()
                 reply = await execute()
                 failure = self._failure(results)
             except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # between two stretches of it
                 failure = error
+            finished = now()
             struck = guard.struck
             report: dict[str, Any] = {}
             count = results[-1].execution_count if results else None
@@ -237,7 +239,7 @@ class AgentCells:
                 outputs=reducer.outputs(),
                 execution_count=count,
                 started=started,
-                finished=now(),
+                finished=finished,
                 error=error_of(report) or plain_error(failure),
                 result=result_of(report),
                 final=final_of(report),

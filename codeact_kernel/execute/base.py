@@ -30,6 +30,12 @@ class Executor(Protocol):
     async def interrupt(self) -> None:
         """Interrupt the running cell, if there is one. Safe from any thread's loop."""
 
+    async def memory(self) -> int:
+        """Return the bytes that the kernel and its children hold; 0 where that is not known."""
+
+    async def kill(self) -> None:
+        """End the kernel at once where it is one of our own; nothing where it is the user's."""
+
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header: name, implementation_version, language_version."""
 

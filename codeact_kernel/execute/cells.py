@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from codeact_kernel.errors import ExecutionError
 from codeact_kernel.execute.agent_cells import CellRequest
 from codeact_kernel.execute.around import evaluated, look
+from codeact_kernel.execute.memory import held
 from codeact_kernel.execute.report import snapshot_of
 from codeact_kernel.execute.serving import PERSIST_SECONDS, description
 from codeact_kernel.types import ErrorReport, Execution
@@ -180,6 +181,13 @@ class CellsExecutor:
             self._front.cancel(request.cell_id)
         else:
             self._cells.strike(request)
+
+    async def memory(self) -> int:
+        """Return the bytes that this process and its children hold."""
+        return await asyncio.to_thread(held)
+
+    async def kill(self) -> None:
+        """Do nothing: the kernel is the user's."""
 
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header."""

@@ -15,6 +15,7 @@ from codeact_kernel.errors import ExecutionError
 from codeact_kernel.execute import interrupt, isolated_outputs
 from codeact_kernel.execute.boot import LOOK, SETTLE, preparation
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, safe_json
+from codeact_kernel.execute.memory import held
 from codeact_kernel.execute.process import KernelDeadError, KernelProcess
 from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 5.0
 """How long a cell may take to end after its timeout before the kernel is killed."""
-PERSIST_SECONDS = 1.5
-"""A cell that swallowed an interrupt is interrupted again this often."""
+PERSIST_SECONDS = 1.5  # a cell that swallowed an interrupt is interrupted again this often
 PRINTS_LATE = re.compile(
     r"^\s*[!%]|=\s*[!%]|\b(?:subprocess|os\.\w|system|p?open|[Tt]hread|concurrent|multiprocessing|joblib|n_jobs|ctypes"
     r"|asyncio|await)\b",
@@ -151,7 +151,7 @@ class FreshExecutor:
                 )
             try:
                 ident, reply = await self._carry_out(cell, code, timeout)
-                cell.over = True
+                cell.over, finished = True, now()
                 count, status = self._verdict(cell, reply)
                 report = await self._report(cell, count, failed=reply.get("status") != "ok", late=ident)
             except KernelDeadError as error:
@@ -171,7 +171,7 @@ class FreshExecutor:
             outputs=cell.reducer.outputs(),
             execution_count=count,
             started=started,
-            finished=now(),
+            finished=finished,
             error=error_of(report) or _plain_error(reply),
             result=result_of(report),
             final=final_of(report),
@@ -188,8 +188,8 @@ class FreshExecutor:
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
             while not work.done():
-                left = 0.25 if deadline is None else max(0.0, min(0.25, deadline - time.monotonic()))
-                await asyncio.wait({work}, timeout=left)
+                left = 0.25 if deadline is None else deadline - time.monotonic()
+                await asyncio.wait({work}, timeout=max(0.0, min(0.25, left)))
                 if not work.done():
                     deadline = await self._press(cell, deadline)
         finally:
@@ -334,6 +334,14 @@ class FreshExecutor:
             return
         cell.struck_at = time.monotonic()
         await self._kernel.interrupt()
+
+    async def memory(self) -> int:
+        """Return the bytes that the kernel holds; see `execute.base.Executor`."""
+        return await asyncio.to_thread(held, self._kernel.pid)
+
+    async def kill(self) -> None:
+        """End the kernel."""
+        await self._kernel.kill()
 
     def answer_with(self, answer: Callable[[str], str] | None) -> None:
         """Say who answers `input()` from the next cell on, see `answer_stdin`; None for nobody."""

@@ -265,6 +265,41 @@ def refuse_exit() -> None:
     raise SystemExit("exit() does not end this kernel; return from the cell instead.")
 
 
+def between_cells(kernel: Any, codes: frozenset[CodeType]) -> None:
+    """Let a SIGINT end code below `codes` only, never the kernel between a cell and its reply.
+
+    ipykernel's own handler raises wherever it falls: the reply is then never sent, and who asked waits for it. One
+    that falls beside the cell's code is sent again until the cell is hit or its request is over.
+    """
+    if not hasattr(kernel, "pre_handler_hook") or not hasattr(signal, "pthread_kill"):
+        return
+    serving = [0]  # the number of the request, 0 between two
+    count = [0]
+
+    def again(number: int) -> None:
+        time.sleep(INSIST_SECONDS)
+        if serving[0] == number:
+            signal_main_thread()
+
+    def handle(_signum: int, frame: FrameType | None) -> None:
+        __tracebackhide__ = True
+        if on_stack(frame, codes):
+            raise interruption()
+        if serving[0]:
+            threading.Thread(target=again, args=(serving[0],), name="codeact-again", daemon=True).start()
+
+    def before() -> None:
+        count[0] += 1
+        kernel.saved_sigint_handler = signal.signal(signal.SIGINT, handle)
+        serving[0] = count[0]
+
+    def after() -> None:
+        serving[0] = 0
+        signal.signal(signal.SIGINT, kernel.saved_sigint_handler)
+
+    kernel.pre_handler_hook, kernel.post_handler_hook = before, after
+
+
 def prepare_kernel(shell: Any) -> None:
     """Make a kernel of our own interruptible everywhere and proof against `exit()`.
 
@@ -273,6 +308,7 @@ def prepare_kernel(shell: Any) -> None:
     """
     kernel = shell.kernel
     shell.ask_exit = refuse_exit
+    between_cells(kernel, frozenset({type(shell).run_code.__code__, type(shell).user_expressions.__code__}))
     if not hasattr(kernel, "_cancel_on_sigint"):
         return
     shell.events.register("pre_execute", lambda: CELL_CODE.set(True))

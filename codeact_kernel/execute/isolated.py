@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 4 << 30
 PROCESSES = 200
 COPIED_BYTES = 500_000_000
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = (
     *("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime", "fonts", "mime.types"),
     *("ssl/certs", "pki/tls/certs", "ca-certificates"),
@@ -109,6 +109,8 @@ class Cell:
     runtime: Path
     work: Path | None = None
     env: dict[str, str] = field(default_factory=dict)
+    shown: tuple[Path, ...] = ()
+    """Folders that can be read inside, besides the interpreter's and the system's."""
 
     def command(self, connection: str) -> list[str]:
         """Return the command that starts the kernel."""
@@ -128,13 +130,13 @@ class Cell:
             "--clearenv",
         ]
         given += ["--cap-drop", "ALL", "--hostname", "isolated"]
-        for folder in _SYSTEM:
+        for folder in SYSTEM:
             given += _system(Path(folder))
         for name in _ETC:
             given += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
         given += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108 - a new one, in there
-        for folder in interpreter_folders():
-            given += ["--ro-bind", folder, folder]
+        for shown in (*interpreter_folders(), *map(str, self.shown)):
+            given += ["--ro-bind", shown, shown]
         given += ["--bind", str(self.work or self.cwd), str(self.cwd)]
         for hidden in _secret_files(self.work or self.cwd):
             given += ["--ro-bind", "/dev/null", str(self.cwd / hidden)]
@@ -227,7 +229,7 @@ def interpreter_folders() -> list[str]:
     found: list[str] = []
     for folder in sorted(str(Path(folder).absolute()) for folder in wanted if Path(folder).is_dir()):
         path = Path(folder)
-        inside = any(path.is_relative_to(other) for other in (*_SYSTEM, *found))
+        inside = any(path.is_relative_to(other) for other in (*SYSTEM, *found))
         if not inside and not Path.home().is_relative_to(path):
             found.append(folder)
     return found

@@ -121,7 +121,7 @@ def is_fixed(value: Any, namespace: dict[str, Any], depth: int = 0) -> bool:
     if isinstance(value, type):
         return in_library(value, namespace) or not is_users(value, namespace)
     if kind is types.FunctionType:
-        return in_library(value, namespace) or function_state(value, namespace) is None
+        return in_library(value, namespace)
     return _is_fixed_in_library(value, kind)
 
 
@@ -134,14 +134,9 @@ def _is_fixed_in_library(value: Any, kind: type) -> bool:
     return kind is numpy.ufunc or (isinstance(value, numpy.generic) and kind is not numpy.void)
 
 
-def function_state(function: types.FunctionType, namespace: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Return what may change in a function: (defaults, keyword defaults, attributes, cells); None: nothing."""
-    parts = (function.__defaults__, function.__kwdefaults__, function.__dict__, function.__closure__)
-    if not parts[3] and not parts[2]:
-        values = [*(parts[0] or ()), *(parts[1] or {}).values()]
-        if all(value is not function and is_fixed(value, namespace, 1) for value in values):
-            return None
-    return parts
+def function_state(function: types.FunctionType) -> tuple[Any, ...]:
+    """Return what may change in a function of the user: defaults, keyword defaults, attributes, closure cells."""
+    return function.__defaults__, function.__kwdefaults__, function.__dict__, function.__closure__
 
 
 def class_state(kind: type) -> dict[str, Any]:

@@ -90,7 +90,8 @@ class KernelProcess:
         try:
             await self._manager.start_kernel(
                 cwd=None if self._cwd is None else str(self._cwd),
-                env=child_environment(self._env),
+                # Bubblewrap itself is seen inside, with its environment; it sets the kernel's.
+                env=child_environment(self._env) if self._isolation is None else {"PATH": os.defpath},
                 stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
             )
@@ -272,6 +273,12 @@ class KernelProcess:
                 await self.kill()
                 return
             await asyncio.sleep(WATCH_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """The process's number, 0 where there is none."""
+        process = getattr(getattr(self._manager, "provisioner", None), "process", None)
+        return int(getattr(process, "pid", 0) or 0)
 
     def obituary(self) -> str:
         """Return the sentence for a dead kernel."""

@@ -205,7 +205,7 @@ class Saver(pickle.Pickler):
             return NotImplemented
         if kinds.in_library(function, self._namespace):
             return self._ref(function)
-        return self._ref(function, kinds.function_state(function, self._namespace))
+        return self._ref(function, kinds.function_state(function))
 
     def _builtin(self, function: types.BuiltinFunctionType) -> Any:
         return self._ref(function) if kinds.is_fixed(function, self._namespace) else NotImplemented

@@ -31,6 +31,7 @@ from codeact_kernel.execute.around import (
 )
 from codeact_kernel.execute.capture import OutputReducer
 from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
+from codeact_kernel.execute.memory import held
 from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
@@ -164,12 +165,14 @@ class ServingExecutor:
                     serving.guard.check()
                     check_names(self._watch, code)
                     serving.guard.check()
+                    started = now()
                     result = await self._run_code(code)
                 count, failure = result.execution_count, result.error_before_exec or result.error_in_exec
                 if failure is None and getattr(self._shell, DISPLAY_FAILED, False):
                     failure = getattr(sys, "last_value", None)
             except BaseException as error:  # an interrupt that fell between two stretches of the user's code
                 failure = error
+            finished = now()
             struck = serving.guard.struck
             with contextlib.suppress(BaseException), serving.guard.striker.cell(task):
                 notes = changed_names(self._watch)
@@ -180,7 +183,7 @@ class ServingExecutor:
             outputs=reducer.outputs(),
             execution_count=count,
             started=started,
-            finished=now(),
+            finished=finished,
             error=error_of(report) or plain_error(failure),
             result=result_of(report),
             final=final_of(report),
@@ -305,6 +308,13 @@ class ServingExecutor:
     async def take_literally(self, on: bool) -> None:  # noqa: FBT001 - the one argument says it
         """Say whether cells mean what is written from the next one on; see `kernelside.take_literally`."""
         self._literal = on
+
+    async def memory(self) -> int:
+        """Return the bytes that this process and its children hold."""
+        return await asyncio.to_thread(held)
+
+    async def kill(self) -> None:
+        """Do nothing: the kernel is the user's."""
 
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header."""

@@ -36,6 +36,7 @@ class Recipe:
         length: tokens of one pack; longer rows are cut.
         batch: packs a step.
         most_tokens: rows are taken, in a drawn order, until they have so many tokens; 0 takes all.
+        stop_after: steps after which it ends, wherever the schedule of rates is; 0 goes to its end.
         seed: of the order of rows and of the adapter's first weights.
         save_steps: steps between two checkpoints.
         threads: of torch on a CPU; 0 leaves it as it is.
@@ -49,6 +50,7 @@ class Recipe:
     length: int = 2048
     batch: int = 8
     most_tokens: int = 0
+    stop_after: int = 0
     seed: int = 0
     save_steps: int = 20
     threads: int = 0
@@ -65,7 +67,15 @@ class Recipe:
 
     def check(self) -> None:
         """Raise ConfigError where a number makes no sense."""
-        least = {"rank": 1, "length": 16, "batch": 1, "save_steps": 1, "threads": 0, "most_tokens": 0}
+        least = {
+            "rank": 1,
+            "length": 16,
+            "batch": 1,
+            "save_steps": 1,
+            "threads": 0,
+            "most_tokens": 0,
+            "stop_after": 0,
+        }
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise ConfigError(f"--{name.replace('_', '-')} must be {low} or more.")

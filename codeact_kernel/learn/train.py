@@ -106,7 +106,7 @@ def _run(rows: Path, out: Path, recipe: Recipe, base: Checkpoint, tell: Callable
         eval_dataset=sets.get("eval"),
         processing_class=loaded.tokenizer,
         peft_config=None if recipe.full else _adapter(recipe),
-        callbacks=[_listener(out, tell)],
+        callbacks=[_listener(out, recipe.stop_after, tell)],
     )
     trainer.remove_callback(importlib.import_module("transformers").PrinterCallback)
     began = time.monotonic()
@@ -201,8 +201,8 @@ def _adapter(recipe: Recipe) -> Any:
     )
 
 
-def _listener(out: Path, tell: Callable[[Heard], None] | None) -> Any:
-    """Return a callback that keeps the curve and tells of each step."""
+def _listener(out: Path, stop_after: int, tell: Callable[[Heard], None] | None) -> Any:
+    """Return a callback that keeps the curve, tells of each step, and ends the training where it is to end."""
     hf = importlib.import_module("transformers")
 
     class Listener(hf.TrainerCallback):  # type: ignore[name-defined, misc]
@@ -212,6 +212,9 @@ def _listener(out: Path, tell: Callable[[Heard], None] | None) -> Any:
             self.began = time.monotonic()
             if state.is_world_process_zero:
                 curve.write(out, state.log_history)
+
+        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
+            control.should_training_stop |= 0 < stop_after <= state.global_step
 
         def on_log(self, _args: Any, state: Any, _control: Any, logs: Row | None = None, **_: Any) -> None:
             if logs is None or not state.is_world_process_zero:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.models import function, weights
 from codeact_kernel.models.anthropic import AnthropicModel
+from codeact_kernel.models.brokered import BrokeredModel
 from codeact_kernel.models.function import CallableModel
 from codeact_kernel.models.llamacpp import LlamaCppModel
 from codeact_kernel.models.openai import OpenAIModel
@@ -55,6 +56,7 @@ BUILD: dict[str, Callable[[str, CodeAct], Model]] = {
     "hf": TransformersModel,
     "transformers": TransformersModel,
     "scripted": lambda name, _: ScriptedModel(name),
+    "brokered": BrokeredModel,
     "callable": lambda name, config: CallableModel(function.find(name), config),
 }
 """What stands before the colon -> what makes a model of the rest."""

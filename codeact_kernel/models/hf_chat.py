@@ -16,6 +16,8 @@ WORDS_KEY, WORDS = "codeact_words", ("system-codeactagent", "system-tuned")
 """A key of config.json or adapter_config.json, and what it may say: the system prompt of the tuning."""
 NAMING = ("_name_or_path", "_model_name_or_path", "base_model_name_or_path")
 OUR_OUTPUT, ITS_OUTPUT = "Output:\n", "Execution Output:\n"
+HEADS = (OUR_OUTPUT, ITS_OUTPUT, "Observation:\n")
+"""How what came of code begins: in our episodes, in CodeActAgent's own data, in those it was collected as."""
 UNFINISHED = "\ufffd"
 """What a tokenizer shows for the first bytes of a character."""
 
@@ -76,7 +78,9 @@ def _as_trained(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]
     for message in messages:
         content = message["content"]
         if acted and message["role"] == "user":
-            content = ITS_OUTPUT + content.removeprefix(OUR_OUTPUT)
+            for head in HEADS:
+                content = content.removeprefix(head)
+            content = ITS_OUTPUT + content
         shown.append({"role": message["role"], "content": content})
         acted = message["role"] == "assistant" and "<execute>" in content
     return shown

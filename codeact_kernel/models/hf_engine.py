@@ -7,6 +7,7 @@ and what comes after the first difference is cropped away. At temperature 0 the 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
 import inspect
@@ -33,6 +34,7 @@ class TooLongError(ValueError):
 class How:
     """How a reply is drawn. `lookup` is the number of tokens to guess from the prompt at a time, 0 for none.
 
+    `draft` is the number that the engine's draft model writes, if there is one and the prompt has none to guess.
     `fresh` evaluates the whole prompt and keeps nothing; `endless` goes on where the model would end.
     """
 
@@ -41,6 +43,7 @@ class How:
     top_p: float = 1.0
     seed: int | None = None
     lookup: int = 0
+    draft: int = 0
     fresh: bool = False
     endless: bool = False
 
@@ -57,14 +60,22 @@ class Counts:
 
 
 class Engine:
-    """A loaded model that answers one call at a time."""
+    """A loaded model that answers one call at a time.
+
+    `draft` is a smaller model with the same vocabulary: what it writes is checked several tokens in one pass.
+    """
 
     def __init__(
-        self, model: Any, ends: Sequence[int], window: int | None, cache_bytes: int = CACHE_BYTES
+        self,
+        model: Any,
+        ends: Sequence[int],
+        window: int | None,
+        cache_bytes: int = CACHE_BYTES,
+        draft: Engine | None = None,
     ) -> None:
         self.torch: Any = importlib.import_module("torch")
         self.model, self.ends, self.window = model, frozenset(ends), window
-        self._cache_bytes = cache_bytes
+        self._cache_bytes, self._drafter = cache_bytes, draft
         self._slots: list[Slot] = []
         # Without it a pass over a long prompt makes logits for every token: 300 MB for 500 tokens of Qwen.
         self._last_only = "logits_to_keep" in inspect.signature(model.forward).parameters
@@ -91,7 +102,7 @@ class Engine:
         self._prefill(slot, tokens, counts, check)
         while counts.written < most and not counts.ended:
             check()
-            draft = self._draft(slot, tokens, min(how.lookup, most - counts.written - 1))
+            draft = self._draft(slot, tokens, how, most - counts.written - 1, check)
             rows = self._forward(slot, [*tokens[len(slot.tokens) :], *draft], len(draft) + 1, counts)
             right = len(slot.tokens) - len(draft)
             try:
@@ -109,9 +120,16 @@ class Engine:
             finally:
                 slot.crop(right)
 
-    def _draft(self, slot: Slot, tokens: list[int], most: int) -> list[int]:
-        """Return tokens that may come next; a wrong guess must be taken out of the cache again."""
-        return guess(tokens, most) if most > 0 and slot.croppable(most + 1) else []
+    def _draft(self, slot: Slot, tokens: list[int], how: How, room: int, check: Callable[[], None]) -> list[int]:
+        """Return up to `room` tokens that may come next; a wrong guess must be taken out of the cache again."""
+        lookup, draft = min(how.lookup, room), min(how.draft, room) if self._drafter else 0
+        if max(lookup, draft) < 1 or not slot.croppable(max(lookup, draft) + 1):
+            return []
+        found = guess(tokens, lookup) if lookup else []
+        if not found and draft and self._drafter is not None:
+            with contextlib.suppress(TooLongError):  # its window may be smaller
+                found = list(self._drafter.reply(tokens, How(draft, endless=how.endless), Counts(), check))
+        return found
 
     def _prefill(self, slot: Slot, tokens: list[int], counts: Counts, check: Callable[[], None]) -> None:
         """Evaluate all tokens but the last."""

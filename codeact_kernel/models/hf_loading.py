@@ -52,6 +52,18 @@ def load(target: str, device: str = "auto") -> Loaded:
     return Loaded(model, tokenizer, ends_of(model, tokenizer), int(window) if window else None)
 
 
+def load_draft(target: str, device: str, loaded: Loaded) -> Loaded:
+    """Load a smaller model that guesses what `loaded` will say; see `load`.
+
+    Raises:
+        ConfigError: its tokens are others, so that its guesses would be noise.
+    """
+    draft = load(target, device)
+    if draft.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
+        raise ConfigError(f"the draft model {target} has other tokens; take a smaller one of the same family")
+    return draft
+
+
 def ends_of(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """Return the tokens that end a reply: the checkpoint's own, and ChatML's mark where it is one token."""
     named = getattr(model.generation_config, "eos_token_id", None)

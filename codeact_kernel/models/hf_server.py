@@ -43,10 +43,18 @@ class GoneError(Exception):
 class Service:
     """The loaded model behind the protocol, and when it was last of use."""
 
-    def __init__(self, loaded: hf_loading.Loaded, token: str, *, codeact: bool = False) -> None:
+    def __init__(
+        self,
+        loaded: hf_loading.Loaded,
+        token: str,
+        *,
+        codeact: bool = False,
+        draft: hf_loading.Loaded | None = None,
+    ) -> None:
         self.token, self.codeact = token, codeact
         self.loaded = loaded
-        self.engine = Engine(loaded.model, loaded.ends, loaded.window)
+        drafter = Engine(draft.model, loaded.ends, draft.window) if draft else None
+        self.engine = Engine(loaded.model, loaded.ends, loaded.window, draft=drafter)
         self.turn = threading.Lock()
         self.active, self.waiting = time.monotonic(), 0
 
@@ -97,6 +105,7 @@ def _how(body: Mapping[str, Any]) -> How:
         top_p=float(body.get("top_p") or 1.0),
         seed=None if seed is None else int(seed),
         lookup=int(body.get("prompt_lookup") or 0),
+        draft=int(body.get("draft_tokens") or 0),
         fresh=not body.get("cache_prompt", True),
         endless=bool(body.get("ignore_eos")),
     )
@@ -232,6 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", required=True, type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--codeact", action="store_true", help="speak CodeActAgent's format")
+    parser.add_argument("--draft", default="", help="a smaller model that guesses ahead")
     parser.add_argument("--threads", default=0, type=int)
     parser.add_argument("--idle-minutes", default=15.0, type=float)
     options = parser.parse_args(arguments)
@@ -244,7 +254,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         token = secrets.token_urlsafe(32)
         try:
             importlib.import_module("torch").set_num_threads(options.threads or server.default_threads())
-            service = Service(hf_loading.load(options.model, options.device), token, codeact=options.codeact)
+            loaded = hf_loading.load(options.model, options.device)
+            draft = hf_loading.load_draft(options.draft, options.device, loaded) if options.draft else None
+            service = Service(loaded, token, codeact=options.codeact, draft=draft)
         except Exception as error:
             sys.stderr.write(f"cannot load: {' '.join(str(error).split()) or type(error).__name__}\n")
             return 1

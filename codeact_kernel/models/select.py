@@ -28,7 +28,11 @@ NOTHING = (
     "No model is configured: run `codeact models pull qwen2.5-coder-1.5b`, or set OPENAI_API_KEY or "
     "ANTHROPIC_API_KEY, or pass -m."
 )
-BACKENDS = frozenset({"openai", "anthropic", "llamacpp", "gguf", "hf", "transformers", "scripted", "callable"})
+BROKER = "CODEACT_BROKER"
+"""In an isolated kernel, the path of the socket where models are asked; see `broker`."""
+BACKENDS = frozenset(
+    {"openai", "anthropic", "llamacpp", "gguf", "hf", "transformers", "scripted", "callable", "brokered"}
+)
 """What stands before the colon; other packages cannot take these names."""
 BUILDERS = "codeact_kernel.models.backends"
 """Where they are, by name as other packages' are: an eighth of what loading the extension costs is saved."""
@@ -71,6 +75,8 @@ def choose(config: CodeAct) -> Choice:
         ConfigError: see `resolve`.
     """
     spec = config.model.strip()
+    if os.environ.get(BROKER) and not spec.startswith(ANEW):
+        return Choice("brokered", spec or "auto", "this kernel is isolated: a process outside asks the models")
     if spec in {"", "auto"}:
         return _auto(config)
     backend, colon, name = spec.partition(":")

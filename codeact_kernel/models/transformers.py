@@ -56,18 +56,21 @@ class TransformersModel(ServedModel):
         self._checkpoint = checkpoint = find(name)
         self._revision = importlib.metadata.version("transformers")
         self._codeact = hf_chat.is_codeact(checkpoint.target, checkpoint.settings)
-        mark = checkpoint.sha256 or checkpoint.target
-        own = ("--codeact",) if self._codeact else ()
+        draft = find(_draft_name(config.draft_model)) if config.draft_model else None
+        marks = [one.sha256 or one.target for one in (checkpoint, draft) if one]
+        own: tuple[str, ...] = ("--codeact",) if self._codeact else ()
+        own += ("--draft", draft.target) if draft else ()
         program = Program(
             module=MODULE,
             arguments=("--model", checkpoint.target, "--device", config.device, *own),
-            settings=("transformers", mark, checkpoint.target, config.device, self._revision),
+            settings=("transformers", *marks, *own, checkpoint.target, config.device, self._revision),
             threads=config.threads or server.default_threads(),
             source=checkpoint.target,
             load_seconds=LOAD_SECONDS,
             keeps=frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"}),
         )
-        super().__init__(checkpoint.name, program, config, {"prompt_lookup": config.prompt_lookup})
+        guesses = {"prompt_lookup": config.prompt_lookup, "draft_tokens": config.draft_tokens}
+        super().__init__(checkpoint.name, program, config, guesses)
 
     @property
     def backend(self) -> str:
@@ -115,6 +118,14 @@ def find(name: str) -> Checkpoint:
     if not HUB_ID.fullmatch(name):
         raise ConfigError(f"{name!r} is no model of a hub and no folder here; write hf:ORG/NAME or hf:/folder.")
     return Checkpoint(name, name, None, {})
+
+
+def _draft_name(spec: str) -> str:
+    """Return what stands behind `hf:` in the setting of the draft model; the prefix may be missing."""
+    backend, colon, name = spec.partition(":")
+    if colon and backend not in {"hf", "transformers", "gguf"}:
+        raise ConfigError(f"The draft model {spec!r} cannot run beside an hf: model; write hf:ORG/NAME.")
+    return name if colon else spec
 
 
 def _local(path: Path) -> Checkpoint:

@@ -217,9 +217,9 @@ class _Task:
             return Approval("approve", "user"), code
         return decided, recorded.code or code
 
-    async def reply(self, question: str) -> str:
-        """Answer the model's question as was answered then."""
-        del question
+    async def reply(self, question: str, choices: tuple[str, ...] = ()) -> str:
+        """Answer the model's question as was answered then; nobody waits for cells here."""
+        del question, choices
         told = self._here().told
         if told is None or told.by != "user":
             raise EOFError
@@ -264,6 +264,7 @@ class _Task:
         following = self.turns[self.at] if self.at < self.end_at else None
         if isinstance(following, Step):
             self.talk.view = dict(following.request.view or {})
+            self.talk.summary = following.request.summary
 
     def _here(self) -> Step:
         turn = self.turns[self.at] if self.at < self.end_at else None
@@ -345,6 +346,12 @@ class _Recorded:
 
     async def interrupt(self) -> None:
         """Do nothing."""
+
+    kill = interrupt
+
+    async def memory(self) -> int:
+        """Return nothing: no kernel is there."""
+        return 0
 
     def describe(self) -> dict[str, Any]:
         """Return nothing."""

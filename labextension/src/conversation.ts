@@ -25,7 +25,7 @@ import type {
 import { Replaying } from './replaying';
 import type { CodeActSession } from './session';
 import type { PanelSettings } from './settings';
-import { sentenceOf } from './text';
+import { type ITaskOptions, sentenceOf, startOptions } from './text';
 
 /** How long Stop waits for the kernel's word before it interrupts the cell itself. */
 const STOP_PATIENCE_MS = 400;
@@ -69,6 +69,9 @@ export class Conversation {
 
   /** The text in the task box. */
   draft = '';
+
+  /** Tools, action space and check for the tasks of the box; a check is for one task. */
+  options: ITaskOptions = { tools: '', action: '', check: '' };
 
   /** A sentence about the last thing that failed, or null. */
   trouble: string | null = null;
@@ -119,6 +122,19 @@ export class Conversation {
     this._emit();
   }
 
+  setOptions(changes: Partial<ITaskOptions>): void {
+    this.options = { ...this.options, ...changes };
+    this._emit();
+  }
+
+  /** Begin the task in the box, with the options beside it. */
+  async send(): Promise<void> {
+    const { check } = this.options;
+    if (await this.start(this.draft, { options: startOptions(this.options) })) {
+      this.setOptions({ check: this.options.check === check ? '' : this.options.check });
+    }
+  }
+
   /** Pick a mode for this page. It goes out with each task and is stored nowhere. */
   pickMode(mode: Mode): void {
     this._mode = mode;
@@ -141,10 +157,10 @@ export class Conversation {
     await this._during('load', () => this.session.ensureLoaded());
   }
 
-  /** Begin a task; the draft is cleared once the kernel took it. */
-  async start(task: string, extra: IStartExtra = {}): Promise<void> {
+  /** Begin a task; the draft is cleared once the kernel took it. Says whether it did. */
+  async start(task: string, extra: IStartExtra = {}): Promise<boolean> {
     if (this.busy || task.trim() === '') {
-      return;
+      return false;
     }
     this._calledOff = false;
     this._tasks.push(task);
@@ -160,6 +176,7 @@ export class Conversation {
       this.draft = this.draft.trim() === task.trim() ? '' : this.draft;
       this._emit();
     }
+    return began;
   }
 
   /** Stop the run that is on; the kernel is interrupted only if it does not answer while our cell runs. */

@@ -147,6 +147,18 @@ export interface StartOptions {
    * What the run does when the last page is closed.
    */
   when_closed?: 'go-on' | 'wait';
+  /**
+   * Functions of the user's that the model is offered, by name.
+   */
+  tools?: string[];
+  /**
+   * What the model writes to act; a conversation keeps the one that it began with.
+   */
+  action?: 'code' | 'json' | 'text';
+  /**
+   * An expression that must hold of `answer`.
+   */
+  check?: string;
 }
 /**
  * The user's cell that a task is about.
@@ -930,6 +942,10 @@ export interface Question {
    * What the model asks the user; "" where it is asked whether a cell may run.
    */
   text: string;
+  /**
+   * With some, `text` is about the cell that runs now, and the reply is one of them.
+   */
+  choices: string[];
 }
 /**
  * Insert a code cell with this id below `after` and run it; idempotent by `cell_id`.

@@ -1,7 +1,45 @@
 /**
  * Pure text: what a person reads for states, figures and half-written replies.
  */
-import type { Mode, ReplayCell, Run, State, Step, StepStatus, Usage } from './protocol';
+import type {
+  Mode,
+  ReplayCell,
+  Run,
+  StartOptions,
+  State,
+  Step,
+  StepStatus,
+  Usage
+} from './protocol';
+
+/** What a person set for the tasks of the box, as it was typed; empty: as the kernel is configured. */
+export interface ITaskOptions {
+  tools: string;
+  action: '' | NonNullable<StartOptions['action']>;
+  check: string;
+}
+
+/** What of it goes out with a task. */
+export function startOptions(options: ITaskOptions): StartOptions {
+  const tools = options.tools.split(/[\s,]+/).filter(name => name !== '');
+  const check = options.check.trim();
+  return {
+    ...(tools.length > 0 && { tools }),
+    ...(options.action !== '' && { action: options.action }),
+    ...(check !== '' && { check })
+  };
+}
+
+/** The line that can be seen while the options are folded. */
+export function optionWords(options: ITaskOptions): string {
+  const { tools, action, check } = startOptions(options);
+  const set = [
+    tools === undefined ? '' : `tools ${tools.join(', ')}`,
+    action === undefined ? '' : `acts in ${action}`,
+    check === undefined ? '' : `check ${check}`
+  ].filter(words => words !== '');
+  return set.length === 0 ? 'Options' : `Options: ${set.join('; ')}`;
+}
 
 /** What a half-written reply consists of so far. */
 export interface IReplyParts {

@@ -35,6 +35,7 @@ const QUESTION: Question = {
   reason: 'It deletes files.',
   risks: [],
   allowable: [],
+  choices: [],
   unsaved: [],
   text: ''
 };

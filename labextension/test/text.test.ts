@@ -8,7 +8,9 @@ import {
   duration,
   firstLine,
   isEnded,
+  optionWords,
   splitReply,
+  startOptions,
   stateWords,
   statusWords,
   stepsBack,
@@ -28,6 +30,22 @@ test('durations read as a person says them', () => {
   assert.equal(duration(7440), '2 h 04 min');
   assert.equal(duration(-3), '0.0 s');
   assert.equal(ticking(12.9), '12 s');
+});
+
+test('options go out as typed, less what is empty, and are named while they are folded', () => {
+  const none = { tools: ' , ', action: '', check: ' ' } as const;
+  assert.deepEqual(startOptions(none), {});
+  assert.equal(optionWords(none), 'Options');
+  const all = { tools: 'lookup, price  tax,', action: 'json', check: ' answer > 0 ' } as const;
+  assert.deepEqual(startOptions(all), {
+    tools: ['lookup', 'price', 'tax'],
+    action: 'json',
+    check: 'answer > 0'
+  });
+  assert.equal(
+    optionWords(all),
+    'Options: tools lookup, price, tax; acts in json; check answer > 0'
+  );
 });
 
 test('sizes, counts and tokens', () => {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import Error
 
 from codeact_kernel.execute.isolated_outputs import clean_html, passed
 
@@ -61,7 +62,13 @@ def shown(page, html):
     )
     page.wait_for_timeout(60)
     page.remove_listener("request", listen)
-    return bool(page.evaluate("window.hit")), asked
+    try:
+        return bool(page.evaluate("window.hit")), asked
+    except Error as error:  # it took the page somewhere else
+        if "navigation" not in str(error):
+            raise
+        page.wait_for_load_state()
+        return True, asked
 
 
 @pytest.mark.parametrize("html", ATTACKS)

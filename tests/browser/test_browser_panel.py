@@ -46,6 +46,23 @@ def with_model(model):
     return f"%config CodeAct.model = '{model}'"
 
 
+def test_tools_and_a_check_are_set_in_the_options(pages, servers, script):
+    notebook, panel = opened(pages, servers("lab"), "def lookup(name):", "    return 7")
+    model = script(block("final_answer(lookup('a') - 8)"), block("final_answer(lookup('a'))"))
+    panel.use(model)
+    options = panel.part("options")
+    expect(panel.part("option-tools")).to_be_hidden()
+    options.locator("summary").click()
+    panel.part("option-tools").fill("lookup")
+    panel.part("option-check").fill("answer > 0")
+    expect(options.locator("summary")).to_have_text("Options: tools lookup; check answer > 0")
+    assert panel.ask("how many?") == "7"
+    assert panel.steps() == ["ok", "ok"]
+    # A check is for one task, tools stay.
+    expect(options.locator("summary")).to_have_text("Options: tools lookup")
+    assert len(notebook.cells()) >= 3
+
+
 @pytest.mark.parametrize("kind", ["lab", "notebook"])
 def test_a_task_runs_as_real_cells_and_a_further_task_goes_on_below(pages, servers, three_steps, script, kind):
     notebook = pages.open(servers(kind), FRAME, "mine = 1")

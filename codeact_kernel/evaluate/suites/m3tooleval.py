@@ -116,7 +116,7 @@ async def _native(bench: Bench, right: Any) -> tuple[Outcome, list[str]]:
         if outcome.status != "done" or right(answers[-1]) or left < 1:
             return outcome, answers
         acted = any(step.execution is not None for step in bench.steps)
-        if acted and MARK not in outcome.answer:
+        if acted and task != FORM and MARK not in outcome.answer:
             task = FORM
         else:
             task = (WRONG if acted else GUESSED).format(task=case.task, begin=BEGIN[bench.job.action])

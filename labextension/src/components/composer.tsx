@@ -6,6 +6,7 @@ import React from 'react';
 
 import type { Conversation } from '../conversation';
 import { ModelPicker, ModePicker } from './pickers';
+import { TaskOptions } from './taskOptions';
 
 export function Composer(props: { conversation: Conversation }): React.JSX.Element {
   const { conversation } = props;
@@ -15,10 +16,11 @@ export function Composer(props: { conversation: Conversation }): React.JSX.Eleme
       aria-label="Task"
       onSubmit={event => {
         event.preventDefault();
-        void conversation.start(conversation.draft);
+        void conversation.send();
       }}
     >
       <TaskBox conversation={conversation} />
+      <TaskOptions conversation={conversation} />
       <div className="ca-Composer-row">
         <ModePicker conversation={conversation} />
         <ModelPicker conversation={conversation} />
@@ -45,7 +47,7 @@ function TaskBox(props: { conversation: Conversation }): React.JSX.Element {
     }
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();
-      void conversation.start(conversation.draft);
+      void conversation.send();
     } else if (recall(event.key, event.currentTarget)) {
       event.preventDefault();
     }

@@ -14,7 +14,37 @@ interface ICardProps {
 }
 
 export function QuestionCard(props: ICardProps): React.JSX.Element {
-  return props.question.text === '' ? <ApprovalCard {...props} /> : <ReplyCard {...props} />;
+  if (props.question.text === '') {
+    return <ApprovalCard {...props} />;
+  }
+  return props.question.choices.length > 0 ? <ChoiceCard {...props} /> : <ReplyCard {...props} />;
+}
+
+/** Whether to wait for the cell that runs. */
+function ChoiceCard({ conversation, question }: ICardProps): React.JSX.Element {
+  return (
+    <div
+      className="ca-Approval ca-Reject"
+      role="group"
+      aria-label="A cell takes long"
+      data-testid="codeact-question"
+    >
+      <p role="alert" className="ca-Question">
+        {question.text}
+      </p>
+      <div className="ca-Buttons">
+        {question.choices.map(choice => (
+          <PushButton
+            key={choice}
+            testid={`codeact-choice-${choice.toLowerCase()}`}
+            onClick={() => conversation.decide(question, { decision: 'reply', reason: choice })}
+          >
+            {choice}
+          </PushButton>
+        ))}
+      </div>
+    </div>
+  );
 }
 
 function ReplyCard(props: ICardProps): React.JSX.Element {
