@@ -33,7 +33,7 @@ help:
 	@echo "make test   lint, types and every test, as the continuous integration does"
 	@echo "make lint   lint and types only"
 	@echo "make trust  the figures of docs/reliability.md: faults, attacks, secrets, streams, stops, kills, soak, fuzz"
-	@echo "            (under 15 minutes; make trust-long, a night, tries for flaky faults and more random input)"
+	@echo "            (meant for 15 minutes; make trust-long, a night, tries for flaky faults and more random input)"
 	@echo "make lock   pin and hash the packages of requirements/ anew; make sbom lists what the core needs"
 	@echo "make panel  build the side panel into the package (needs Node 20.19 or later, or takes PyPI's)"
 	@echo "make clean  remove the virtual environment, the demo's episodes and the tools' caches"
@@ -58,7 +58,7 @@ lint: $(BIN)/.test labextension/node_modules/.installed
 	$(BIN)/mypy
 	cd labextension && $(WITH_NODE) npm run lint:check
 
-# The first within 15 minutes; the other for a night.
+# The first is meant for 15 minutes on a quiet machine; the other is for a night.
 trust: $(BIN)/.test
 	$(BIN)/python -m benchmarks.trust_run --out benchmarks/results/trust.md
 
