@@ -96,7 +96,7 @@ def collect(folder: Path, count: int) -> None:
 def _child(work: str, place: str, out: str) -> None:
     began = time.monotonic()
     if work == "collect":
-        os.fsync = lambda _: None  # nothing here has to outlive a crash, and 70,000 times it is half an hour
+        os.fsync = lambda fd: None  # noqa: ARG005 - nothing here has to outlive a crash, and 70,000 times it is half an hour
         collect(Path(place), int(out))
     else:
         code = codeact(["dataset", place, "--out", out])

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TESTS = Path(__file__).parents[1] / "tests"
-PACE = 3
-"""Events of the ledger from one point to the next: a job has two, its begin and its end."""
+PACE = 4
+"""Events of the ledger from one point to the next: two jobs that begin anew, and two more. With less, the slower
+of two jobs may be killed five times, and is rightly set aside as one that kills its process."""
 SECONDS = 300.0
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.quickstart.report import commit
 from benchmarks.risk_labels import share
+from codeact_kernel.agent.formats.code import syntax_error
 from codeact_kernel.agent.risk import SHOWN_ONLY, labels
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def benign(folder: Path, cwd: Path) -> list[str]:
     for _, sources in notebooks(folder):
         episodes += 1
         for number, source in enumerate(sources):
-            found = asked(source, cwd, sources[:number])
+            # What does not parse is sent back to the model before anybody is asked.
+            found = [] if syntax_error(source) else asked(source, cwd, sources[:number])
             cells += 1
             alarms += bool(found)
             kinds.update(set(found))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.config import ACTIONS, from_environment
 from codeact_kernel.errors import ConfigError
+from codeact_kernel.evaluate.arms import questions, total
 from codeact_kernel.evaluate.report import report
 from codeact_kernel.evaluate.run import ENGINES, Order, evaluate
 from codeact_kernel.evaluate.sample import KINDS
@@ -120,9 +121,7 @@ def summary(rows: list[Row], scores: tuple[str, ...]) -> list[str]:
     for action in dict.fromkeys(row["action"] for row in rows):
         group = [row for row in rows if row["action"] == action and not row["set_aside"]]
         if group:
-            shares = ", ".join(
-                f"{name} {sum(row['scores'].get(name, 0) for row in group):g} of {len(group)}" for name in scores
-            )
+            shares = ", ".join(f"{name} {total(group, name):g} of {sum(map(questions, group))}" for name in scores)
             lines.append(f"{action}: {shares}, {sum(row['turns'] for row in group) / len(group):.2f} turns")
     lines += [f"set aside: {row['job']}: {row['set_aside']}" for row in rows if row["set_aside"]]
     return lines

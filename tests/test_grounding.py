@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeact_kernel.agent.grounding import unshown
+from codeact_kernel.agent.verdicts import remarks
+from codeact_kernel.types import Execution
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,18 @@ def test_rounding_a_shown_figure_is_no_invention(value, decimals):
 @given(st.text(), st.lists(st.text(), max_size=3))
 def test_no_text_breaks_the_check(answer, evidence):
     assert all(figure in answer for figure in unshown(answer, evidence))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("total_revenue", True), ("mean_age", True), ("total_by_month", False), ("orders", False)],
+)
+def test_many_values_in_a_name_that_promises_one_are_pointed_out(name, said):
+    seen = f"Output:\n3  1.5\nNew: {name} (pandas.Series): 78 rows, float64: 4816.85, 1926.74"
+    words = remarks("What is the total revenue?", Execution("ok"), seen)
+    assert words == (
+        f"`{name}` holds 78 values; if the task asks for one figure, bring them down to it and print it."
+        if said
+        else ""
+    )
+    assert remarks("Plot the revenue.", Execution("ok"), seen) == ""

@@ -73,7 +73,7 @@ def demonstrations(asked):
 
     async def one(executor, folder, task):
         folder.mkdir()
-        await executor.run(f"import os\nos.chdir({str(folder)!r})")
+        await executor.run(f"%reset -f\nimport os\nos.chdir({str(folder)!r})")
         for cell in task.setup:
             ran = await executor.run(cell)
             assert ran.status == "ok", (task.id, whole(ran))
@@ -92,15 +92,12 @@ def demonstrations(asked):
     return play
 
 
-@pytest.fixture(scope="module")
-def played(tmp_path_factory):
-    """One task of every family, and some that begin with a mistake, played in a real kernel."""
-    asked = [family.task(1) for family in families()]
-    asked += [
-        next(task for task in map(family.task, range(60)) if has_slip(task))
-        for family in families()[::9]
-        if family.name not in {"maths/slope", "world/find", "world/empty", "world/gather", "world/swap"}
-    ]
+@pytest.fixture(scope="module", params=sorted(DOMAINS))
+def played(request, tmp_path_factory):
+    """One task of every family of a domain, and two that begin with a mistake, played in a real kernel."""
+    those = [family for family in families() if family.name.partition("/")[0] == request.param]
+    asked = [family.task(1) for family in those]
+    asked += [next(task for task in map(family.task, range(60)) if has_slip(task)) for family in those[1:3]]
     found = asyncio.run(demonstrations(asked)(tmp_path_factory.mktemp("played")))
     return list(zip(asked, found, strict=True))
 
@@ -111,7 +108,6 @@ def has_slip(task):
 
 
 def test_the_demonstration_of_every_family_is_accepted(played):
-    assert {task.family for task, _ in played} == {family.name for family in families()}
     for task, (shown, holds) in played:
         assert problems(task, task.replies[-1], [text for _, text in shown], holds) == [], task.id
         assert shown[-1][0] == "ok", task.id
@@ -119,7 +115,7 @@ def test_the_demonstration_of_every_family_is_accepted(played):
 
 def test_a_mistake_of_a_demonstration_really_fails_and_is_mended_by_the_next_cell(played):
     slipped = [(task, shown) for task, (shown, _) in played if has_slip(task)]
-    assert len(slipped) >= 8
+    assert len(slipped) >= 2
     for task, shown in slipped:
         statuses = [status for status, _ in shown]
         assert statuses.count("error") == 1, (task.id, shown)
@@ -142,7 +138,7 @@ def test_a_near_miss_is_refused(played):
         if task.expected:
             assert problems(task, task.replies[-1], [], holds), f"{task.id} is passed by a guess"
             assert problems(task, "I do not know.", texts, holds)
-    assert refused >= len(families())
+    assert refused >= len(played)
 
 
 def near(value, task):

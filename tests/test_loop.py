@@ -356,6 +356,23 @@ def test_a_reply_that_repeats_what_failed_is_drawn_again_and_the_draft_is_kept(b
     assert block("1/0") not in str(prompt.build("", bench.session.conversation.turns))
 
 
+def test_an_answer_after_an_assignment_without_effect_is_sent_back(bench):
+    code = "import pandas as pd\nt = pd.DataFrame({'a': [1.0, None]})\nt['a'].fillna(0, inplace=True)"
+    replies = [block(code), "It is filled.", block("t['a'] = t['a'].fillna(0)"), "It is filled."]
+    assert bench.ask("Fill the gaps.", replies).steps == 4
+    assert bench.observations()[1] == prompt.words("after-chained-assignment").replace(
+        "{line}", "`t['a'] = t['a'].fillna(0)`"
+    )
+
+
+def test_a_reply_that_goes_round_is_drawn_again(bench):
+    outcome = bench.ask("Go.", ["And so on, " * 300, block("print(7)"), "It is 7."])
+    assert (outcome.status, outcome.steps) == ("done", 2)
+    (drafts,) = [mark["record"]["drafts"] for mark in bench.records() if mark["kind"] == "action"]
+    assert len(drafts) == 1
+    assert drafts[0].startswith("And so on, And so on, ")
+
+
 def test_a_chained_assignment_is_shown_as_it_should_be(bench):
     pytest.importorskip("pandas", minversion="3")
     code = "import pandas as pd\nt = pd.DataFrame({'a': [1.0, None]})\nt['a'].fillna(t['a'].mean(), inplace=True)"

@@ -90,6 +90,13 @@ def test_a_reply_that_goes_round_is_cut_off_and_its_stream_closed(piece):
     assert model.closed
 
 
+def test_a_long_piece_is_cut_off_when_it_comes_a_third_time():
+    piece = "".join(f"row {number} holds {number * 7}\n" for number in range(30))
+    done = ask(Pieces(*(Chunk(line) for line in ("First words.\n" + piece * 9).splitlines(keepends=True))))
+    assert done.finish == "cancelled"
+    assert 2 * len(piece) < len(done.text) < 3 * len(piece)
+
+
 def test_an_open_block_of_such_a_reply_is_no_action():
     done = ask(Pieces(*(Chunk(char) for char in "```python\n" + "x = x + 1\n" * 200), Chunk(finish="stop")))
     action = parse(done.text, done.finish)
@@ -101,5 +108,7 @@ def test_ordinary_replies_do_not_go_round():
     table = "\n".join(f"| row {number} | {number * 7} |" for number in range(200))
     assert not goes_round(table)
     assert not goes_round("=" * 599)
+    cell = "".join(f"plot(data[{number}], color='black')\n" for number in range(9))
+    assert not goes_round(f"{cell}\n{cell}")
     assert not goes_round("print('-' * 80)\n" * 37)
     assert not goes_round("\n".join(f"axes[{number}].plot(data[{number}])" for number in range(100)))

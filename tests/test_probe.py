@@ -89,6 +89,13 @@ def test_a_variable_is_its_type_and_a_short_summary(value, expected):
     assert summary(value) == expected
 
 
+def test_a_column_that_was_typed_by_hand_is_said_to_be(run):
+    code = "import pandas as pd\ndf = pd.DataFrame({'city': ['Bonn', 'bonn ', 'Ulm'], 'code': ['a', 'b', 'A!']})"
+    first = run(code)["names"]["df"][1].split("\n")[0]
+    assert "city str (3 distinct, some the same but for capitals or spaces: 'Bonn', 'bonn ', 'Ulm')" in first
+    assert "code str (3 distinct: 'a', 'b', 'A!')" in first
+
+
 def test_a_frame_shows_its_columns_missing_and_distinct_values_and_three_rows(run):
     kind, text, _ = run(SALES)["names"]["df"]
     first, *head = text.split("\n")

@@ -46,3 +46,13 @@ def test_a_table_shows_the_values_of_columns_that_take_few(tmp_path):
     heads = heads_of(str(tmp_path), {"people.csv": 1, "short.csv": 1}, time.perf_counter() + 5)
     assert heads["people.csv"][-1] == "values: status is one of active, lost"
     assert heads["short.csv"] == ["status", "active", "lost"]
+
+
+def test_a_column_typed_by_hand_is_said_to_differ_in_capitals_and_spaces(tmp_path):
+    towns = ["Bonn", "bonn", " Bonn", "Ulm ", "ULM"]
+    (tmp_path / "survey.csv").write_text("id,town\n" + "".join(f"{n},{towns[n % 5]}\n" for n in range(30)))
+    heads = heads_of(str(tmp_path), {"survey.csv": 1}, time.perf_counter() + 5)
+    assert (
+        heads["survey.csv"][-1]
+        == "values: town differs in capitals and spaces: ' Bonn', 'Bonn', 'ULM', 'Ulm ', ..."
+    )

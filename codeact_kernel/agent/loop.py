@@ -25,8 +25,8 @@ from codeact_kernel.agent.verdicts import (
     echo_complaint,
     grounding_complaint,
     is_question,
+    remarks,
     syntax_observation,
-    warning_words,
 )
 from codeact_kernel.agent.watch import CellWatch
 from codeact_kernel.errors import CodeActError, ExecutionError, ModelError, StoppedError
@@ -166,13 +166,13 @@ class Agent:
         return formats.named(self.conversation.action).parse(step.completion.text, step.completion.finish)
 
     async def _draw(self, index: int) -> Step:
-        """Ask for a reply; one that repeats what failed is drawn again, warmer, before it counts.
+        """Ask for a reply; one that goes round, or repeats what failed, is drawn again, warmer, before it counts.
 
         Its code in the conversation once more would make the next repetition likelier still.
         """
         step = await self._ask(index, self._repeats.sampling(self.sampling))
         drafts: list[str] = []
-        while len(drafts) < REDRAWS and self._repeats.repeats(self._parse(step).code):
+        while len(drafts) < REDRAWS and self._repeats.repeats(self._parse(step).code, step.completion.finish):
             drafts.append(step.completion.text)
             self.view.chunk(Chunk(restart=True, notice="the model repeats itself; asking again"))
             step = await self._ask(index, self._repeats.warmer(self.sampling, len(drafts)))
@@ -315,7 +315,7 @@ class Agent:
         name = "last-step" if last else "after-error" if seen.status != "ok" else "after-step"
         guide = prompt.words(name).replace("{task}", self._task)
         if name == "after-step":
-            guide = f"{warning_words(execution)}\n{guide}".lstrip("\n")
+            guide = f"{remarks(self._task, execution, seen.text)}\n{guide}".lstrip("\n")
         return _guided(seen, guide)
 
     def _refusal(self, approval: Approval) -> Observation:

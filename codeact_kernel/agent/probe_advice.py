@@ -49,11 +49,17 @@ SENTENCES = {
     r"'DataFrame' object has no attribute 'append'": "Use pd.concat([df, pd.DataFrame([row])]).",
     r"has no attribute 'iteritems'": "Use items().",
     r"object has no attribute 'ix'": "Use loc (labels) or iloc (positions).",
+    r"^'NoneType' object has no attribute '(?:groups?|groupdict|start|end|span)'": (
+        "The pattern did not match there. Print repr() of one such text, and write the pattern after it."
+    ),
     r"^'NoneType' object": "The value is None: a function without return, or one with inplace=True, gives None.",
     r"can only concatenate str|unsupported operand type.*'str'": "Convert first: int(x), float(x) or str(x).",
     r"not supported between instances of .*'str'": "One side is text: convert with float(x) or pd.to_numeric.",
     r"object is not callable": "The name is a variable here, no function: use another name for the variable.",
     r"codec can't decode": "Try another encoding, for example encoding='latin-1'.",
+    r"Argument 'freq' has incorrect type": (
+        "The value is a span of time: x.total_seconds() / 86400 gives its days, which round(days, 2) rounds."
+    ),
     r"Missing parentheses in call to 'print'": "Write print(...).",
 }
 

@@ -136,8 +136,14 @@ def _values(path: Path) -> list[str]:
     found = []
     for name, *cells in zip_longest(*rows, fillvalue=""):
         values = sorted({cell for cell in cells if cell})
-        if 2 <= len(values) <= MOST_VALUES and not any(value[:1].isdigit() for value in values):
+        words = {value.strip().casefold() for value in values}
+        if not 2 <= len(words) <= MOST_VALUES or any(word[:1].isdigit() for word in words):
+            continue
+        if len(words) == len(values):
             found.append(f"{name} is one of {', '.join(values)}"[:HEAD_WIDTH])
+        else:
+            spelt = ", ".join(map(repr, values[:4]))
+            found.append(f"{name} differs in capitals and spaces: {spelt}, ..."[:HEAD_WIDTH])
     return ["values: " + "; ".join(found)[: 2 * HEAD_WIDTH]] if found else []
 
 

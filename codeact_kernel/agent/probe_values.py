@@ -194,8 +194,16 @@ def describe_column(series: Any, deadline: float) -> str:
     if kind == "category":
         texts = series.cat.categories[:1000].tolist()
     few = ": " + ", ".join(plain(v, 20, 0) for v in texts[:6]) + ", ..." * (len(texts) > 6) if texts else ""
-    notes = [f"{len(texts):,} distinct{few}"] * bool(texts) + [f"{missing:,} missing"] * bool(missing)
+    alike = ", some the same but for capitals or spaces" * spelt_in_many_ways(texts)
+    notes = [f"{len(texts):,} distinct{alike}{few}"] * bool(texts) + [f"{missing:,} missing"] * bool(missing)
     return f"{kind} ({'; '.join(notes)})" if notes else kind
+
+
+def spelt_in_many_ways(texts: list[Any]) -> bool:
+    """Say whether some of a column's few distinct texts are one word in several spellings, as typed by hand."""
+    if not 1 < len(texts) <= 200 or not all(type(text) is str for text in texts):
+        return False
+    return len({text[:200].strip().casefold() for text in texts}) < len({text[:200] for text in texts})
 
 
 def is_missing(value: Any) -> bool:

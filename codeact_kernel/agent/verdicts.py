@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import prompt
 from codeact_kernel.agent.grounding import unshown
-from codeact_kernel.types import Execution, ExecutionStatus, Observation, Sampling, Step, TaskTurn, Turn
+from codeact_kernel.types import Execution, ExecutionStatus, Finish, Observation, Sampling, Step, TaskTurn, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,7 @@ OWN_WORDS = (
     "final-answer",
     "check-failed",
     "no-answer",
+    "many-values",
 )
 QUANTITY = re.compile(
     r"\bhow (?:many|much)\b"
@@ -58,6 +59,12 @@ CHAINED = re.compile(
     r"^\s*(?P<column>[A-Za-z_]\w*\[[^\]\n]+\])\.(?P<call>\w+\([^\n]*?),?\s*inplace\s*=\s*True\)\s*$", re.MULTILINE
 )
 """What pandas 3 quotes under its warning: `df["a"].fillna(0, inplace=True)`."""
+MANY = re.compile(
+    r"^(?:New|Changed): (?P<name>\w*(?:total|sum|mean|average|count)(?!\w*_(?:by|per)_)\w*) \(pandas\.Series\): "
+    r"(?P<rows>\d[\d,]+) rows",
+    re.MULTILINE,
+)
+"""A Series in a name that promises one figure."""
 SHAKE = 0.7
 """Temperature of the reply after a repeated action: greedy decoding would repeat it once more."""
 
@@ -98,10 +105,10 @@ class Repeats:
             observation=replace(observation, text=observation.text + said, guide=observation.guide + said)
         )
 
-    def repeats(self, code: str | None) -> bool:
-        """Say whether an action is one that was tried before, and failed or was said to be a repetition."""
+    def repeats(self, code: str | None, finish: Finish) -> bool:
+        """Say whether a reply goes round, or its action failed before or was said to be a repetition."""
         if code is None:
-            return False
+            return finish == "cancelled"
         key = shape(code)
         return self.failures.get(key, 0) >= 1 or self.successes.get(key, 0) >= 2
 
@@ -136,6 +143,13 @@ def warning_words(execution: Execution) -> str:
         line = f"`{chained['column']} = {chained['column']}.{chained['call']})`"
         return prompt.words("after-chained-assignment").replace("{line}", line)
     return prompt.words("after-warning") if WARNING.search(text) else ""
+
+
+def remarks(task: str, execution: Execution, seen: str) -> str:
+    """Return what else to say of a cell that ran: of its warnings, and of many values where one is asked for."""
+    many = MANY.search(seen) if QUANTITY.search(task) else None
+    words = prompt.words("many-values").format(**many.groupdict()) if many else ""
+    return f"{warning_words(execution)}\n{words}".strip("\n")
 
 
 def syntax_observation(error: SyntaxError, code: str) -> Observation:
@@ -177,29 +191,32 @@ def figure_missing(task: str, answer: str) -> bool:
 class Evidence:
     """What an answer can lean on: the `texts` that were shown, and how the last cell of this task ended.
 
-    `last` is None when no code ran in this task yet; `acted` says whether any ran in the conversation.
+    `last` is None when no code ran in this task yet; `acted` says whether any ran in the conversation; `undone`
+    is what to say of a last cell whose assignment had no effect.
     """
 
     texts: tuple[str, ...] = ()
     last: ExecutionStatus | None = None
     acted: bool = False
+    undone: str = ""
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Evidence:
         """Gather it. The prompt is none: the figures of its example are the first that a small model copies."""
         texts: list[str] = []
         last: ExecutionStatus | None = None
-        acted = False
+        acted, undone = False, ""
         for turn in turns:
             if isinstance(turn, TaskTurn):
                 texts.append(turn.content)
-                last = None
+                last, undone = None, ""
             elif turn.told is not None and turn.told.by == "user":
                 texts.append(turn.told.text)
             elif turn.observation is not None and turn.kind != "note":
                 texts.append(turn.observation.text)
-                last, acted = turn.observation.status, True
-        return cls(tuple(texts), last, acted)
+                last, acted, ran = turn.observation.status, True, turn.execution
+                undone = warning_words(ran) if ran is not None and ineffective(ran) else ""
+        return cls(tuple(texts), last, acted, undone)
 
 
 def announced_complaint(answer: str, evidence: Evidence) -> str | None:
@@ -213,11 +230,13 @@ def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data:
     """Return what to say to an answer that was not shown, or None.
 
     The loop sends one back before code ran in the task and one after: a guess that was refused comes again.
-    The last code failed; figures or names were never shown; the task asks for a figure and none is stated; or
-    there is data and no code has looked at it yet.
+    The last code failed, or changed nothing that it meant to; figures or names were never shown; the task asks
+    for a figure and none is stated; or there is data and no code has looked at it yet.
     """
     if evidence.last not in {None, "ok", "refused"}:
         return prompt.words("answer-after-failure")
+    if evidence.undone:
+        return evidence.undone
     if evidence.last == "ok" and figure_missing(task, answer):
         return prompt.words("answer-without-figure")
     figures = unshown(answer, evidence.texts)

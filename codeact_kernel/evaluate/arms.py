@@ -60,7 +60,7 @@ def questions(row: Row) -> int:
 
 def total(rows: Iterable[Row], score: str) -> float:
     """Return the sum of a score over all questions of rows."""
-    return round(sum(row["scores"].get(score, 0.0) * questions(row) for row in rows), 6)
+    return round(float(sum(row["scores"].get(score, 0.0) * questions(row) for row in rows)), 6)
 
 
 def arms_of(evaluations: Iterable[tuple[Path, Row, Sequence[Row]]]) -> list[Arm]:

@@ -16,7 +16,9 @@ from codeact_kernel.evaluate.arms import (
     counts_table,
     groups_table,
     pairs_table,
+    questions,
     scores_table,
+    total,
 )
 from codeact_kernel.evaluate.pictures import pictures
 
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>|#~])")
 INTERVALS = (
-    "Shares with their 95 % Wilson interval, in percent. Tasks that were played more than once count each time; "
-    "the interval takes them for independent, which they are not."
+    "Shares with their 95 % Wilson interval, in percent. Tasks that were played more than once count each time, "
+    "the questions of a session each; the interval takes them for independent, which they are not."
 )
 PAIRS = (
     "The same tasks, played in two ways, by the first score. p says how odd the difference is if there is none."
@@ -132,8 +134,9 @@ def _links(arms: Sequence[Arm], out: Path) -> Table:
 
 
 def _link(arm: Arm, row: Row, out: Path) -> str:
-    solved = row["scores"].get(arm.scores[0], 0.0) >= 1
-    mark = f"solved, {row['turns']}" if solved else row["failure"] or "wrong"
+    won, count = total([row], arm.scores[0]), questions(row)
+    mark = f"solved, {row['turns']}" if won >= 1 else row["failure"] or "wrong"
+    mark = mark if count == 1 else f"{won:g} of {count}"
     if not row["episode"]:
         return mark
     way = os.path.relpath(arm.folders[row["job"]] / row["episode"], out.parent).replace(os.sep, "/")

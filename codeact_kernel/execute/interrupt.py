@@ -8,6 +8,7 @@ from __future__ import annotations
 import _thread
 import asyncio
 import contextlib
+import re
 import signal
 import threading
 import time
@@ -24,6 +25,7 @@ CELL_CODE: ContextVar[bool] = ContextVar("codeact_cell_code", default=False)
 """True in the context of a cell, and so in every task and callback that the cell starts."""
 NEVER_BEGUN = "The cell was stopped before it began; nothing of it ran."
 INSIST_SECONDS = 0.05
+_PACKAGES = r"[\\/](?:site|dist)-packages[\\/]"
 CHASE_SECONDS = 0.15
 """How long a cancellation may wait for the loop before the signal is sent again."""
 
@@ -62,13 +64,19 @@ def interruption() -> KeyboardInterrupt:
 
 
 def outside(trace: TracebackType | None) -> TracebackType | None:
-    """Return a copy of a traceback without what its end has of this file."""
-    here = outside.__code__.co_filename
+    """Return a copy of a traceback without what its end has of this file and of libraries.
+
+    To render a frame of a large module takes a tenth of a second and more, while the person waits for the end.
+    """
+    here, library = outside.__code__.co_filename, threading.__file__.rpartition("/")[0]
     entries: list[TracebackType] = []
     while trace is not None:
         entries.append(trace)
         trace = trace.tb_next
-    while entries and entries[-1].tb_frame.f_code.co_filename == here:
+    while len(entries) > 1:
+        file = entries[-1].tb_frame.f_code.co_filename
+        if file != here and not file.startswith((library, "<frozen")) and not re.search(_PACKAGES, file):
+            break
         entries.pop()
     for entry in reversed(entries):
         trace = types.TracebackType(trace, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import IncompleteReplyError
 from codeact_kernel.models import anthropic_wire, calls, wire
-from codeact_kernel.models.base import Chunk
-from codeact_kernel.models.openai import SEEING
+from codeact_kernel.models.endpoint import EndpointModel
 from codeact_kernel.models.sse import Decoder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
-    from codeact_kernel.agent.stop import Stop
-    from codeact_kernel.types import Finish, Message, Sampling
+    from codeact_kernel.models.base import Chunk
+    from codeact_kernel.types import Message, Sampling
 
 DEFAULT_URL = "https://api.anthropic.com"
 WINDOW = 200_000
@@ -32,13 +31,15 @@ WINDOW = 200_000
 MAX_ERROR_BYTES = 1 << 16
 
 
-class AnthropicModel:
+class AnthropicModel(EndpointModel):
     """A model behind Anthropic's API.
 
     `base_url` may end in /v1 or not. `api_key` comes from the environment variable `key_name` and appears in no
     message. `config.extra_body` are additional fields of the request; `{"thinking": {"type": "enabled",
     "budget_tokens": 4000}}` lets the model think, and its thoughts are kept in the record.
     """
+
+    backend, stop_field = "anthropic", "stop_sequences"
 
     def __init__(
         self,
@@ -51,73 +52,22 @@ class AnthropicModel:
         sees_images: bool | None = None,
     ) -> None:
         url = (base_url or DEFAULT_URL).rstrip("/").removesuffix("/v1")
-        self._endpoint = wire.Endpoint(url, model, api_key, key_name)
-        self._config = config or CodeAct()
-        self._sees = bool(SEEING.search(model)) if sees_images is None else sees_images
-        self._adaptation = anthropic_wire.Adaptation()
-
-    @property
-    def id(self) -> str:
-        """The model's name at the endpoint."""
-        return self._endpoint.model
-
-    @property
-    def backend(self) -> str:
-        """Always "anthropic"."""
-        return "anthropic"
-
-    @property
-    def sees_images(self) -> bool:
-        """Whether pictures are sent; false once the server refused one."""
-        return self._sees and "images" not in self._adaptation.dropped
+        to = wire.Endpoint(url, model, api_key, key_name)
+        super().__init__(to, config or CodeAct(), anthropic_wire.Adaptation(), sees_images=sees_images)
 
     @property
     def window(self) -> int | None:
         """Tokens of a Claude model; not known for another one."""
         return WINDOW if self.id.startswith("claude") else None
 
-    def describe(self) -> dict[str, Any]:
-        """Return id, backend and the endpoint's URL (without credentials)."""
-        return {"id": self.id, "backend": self.backend, "endpoint": self._endpoint.shown}
-
-    async def close(self) -> None:
-        """Do nothing: each call closes its own connection."""
-
-    async def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> AsyncGenerator[Chunk]:
-        """Stream a reply; see `models.base.Model.stream`. Waits between tries are shown as notices."""
-        async with aclosing(
-            calls.retried(lambda: self._attempt(messages, sampling), stop, self._config, self._endpoint)
-        ) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def _attempt(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Chunk]:
-        """Make one request and stream its reply to its proper end."""
+    async def _open(
+        self, messages: Sequence[Message], sampling: Sampling, clock: calls.Clock, stack: contextlib.AsyncExitStack
+    ) -> Any:
         http = await _load_client()
         extra = dict(self._config.extra_body)
         body = anthropic_wire.request_body(
             self.id, messages, sampling, self._adaptation, images=self._sees, extra=extra
         )
-        guard = wire.StopFilter(sampling.stop if "stop_sequences" in self._adaptation.dropped else ())
-        clock = calls.Clock(self._config, self.id)
-        finish: Finish | None = None
-        async with contextlib.AsyncExitStack() as stack:
-            response = await self._open(http, stack, body, clock)
-            async with aclosing(self._chunks(response, clock)) as chunks:
-                async for chunk in chunks:
-                    finish = chunk.finish or finish
-                    text = guard.feed(chunk.text) + (guard.flush() if chunk.finish else "")
-                    ended: Finish | None = "stop_sequence" if chunk.finish and guard.matched else chunk.finish
-                    yield Chunk(text, chunk.reasoning, ended, chunk.usage)
-        if finish is None:
-            raise IncompleteReplyError(
-                f"{self._endpoint.host} ended its reply without a stop reason; nothing of it was run. Ask again."
-            )
-
-    async def _open(
-        self, http: Any, stack: contextlib.AsyncExitStack, body: Mapping[str, Any], clock: calls.Clock
-    ) -> Any:
-        """Send the request and return the response, whose head says 200; both close with `stack`."""
         to = self._endpoint
         headers = {"anthropic-version": anthropic_wire.VERSION, "accept": "text/event-stream"}
         if to.key:

@@ -72,7 +72,9 @@ def words_of(model: Model) -> str:
 
 ROUND_CHARS, LONGEST_ROUND = 600, 120
 """A reply goes round when so many characters are one piece of at most that length, again and again."""
-LOOK_BACK = 600
+BEGUN_CHARS = 80
+"""A longer piece goes round when it came twice and as much of it has come again."""
+LOOK_BACK = 1500
 """Chunks that are looked at; a chunk has at least a character."""
 
 
@@ -81,7 +83,12 @@ def goes_round(text: str) -> bool:
     tail = text[-ROUND_CHARS:]
     if len(tail) < ROUND_CHARS:
         return False
-    return any(tail[-1] == tail[-1 - size] and tail[size:] == tail[:-size] for size in range(1, LONGEST_ROUND + 1))
+    if any(tail[-1] == tail[-1 - size] and tail[size:] == tail[:-size] for size in range(1, LONGEST_ROUND + 1)):
+        return True
+    # A longer piece, such as all that the last output showed: twice, and begun once more.
+    size = len(text) - BEGUN_CHARS - text.rfind(text[-BEGUN_CHARS:], 0, -1)
+    both = text[-2 * size - BEGUN_CHARS :]
+    return size > LONGEST_ROUND and len(both) == 2 * size + BEGUN_CHARS and both[size:] == both[:-size]
 
 
 async def complete(

@@ -123,7 +123,8 @@ class Engine:
     def _draft(self, slot: Slot, tokens: list[int], how: How, room: int, check: Callable[[], None]) -> list[int]:
         """Return up to `room` tokens that may come next; a wrong guess must be taken out of the cache again."""
         lookup, draft = min(how.lookup, room), min(how.draft, room) if self._drafter else 0
-        if max(lookup, draft) < 1 or not slot.croppable(max(lookup, draft) + 1):
+        most, pending = max(lookup, draft), len(tokens) - len(slot.tokens)
+        if most < 1 or not slot.croppable(most + pending):
             return []
         found = guess(tokens, lookup) if lookup else []
         if not found and draft and self._drafter is not None:
@@ -132,11 +133,10 @@ class Engine:
         return found
 
     def _prefill(self, slot: Slot, tokens: list[int], counts: Counts, check: Callable[[], None]) -> None:
-        """Evaluate all tokens but the last."""
-        while (left := len(tokens) - 1 - len(slot.tokens)) > 0:
+        """Evaluate all tokens but the last few, whose pass gives the first token of the reply as well."""
+        while len(tokens) - (start := len(slot.tokens)) > PREFILL_TOKENS:
             check()
-            start = len(slot.tokens)
-            self._forward(slot, tokens[start : start + min(left, PREFILL_TOKENS)], 1, counts)
+            self._forward(slot, tokens[start : start + PREFILL_TOKENS], 1, counts)
 
     def _forward(self, slot: Slot, ids: list[int], rows: int, counts: Counts) -> Any:
         """Evaluate tokens into a slot; return the logits of the last `rows` of them, shape (rows, vocabulary)."""

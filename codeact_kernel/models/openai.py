@@ -9,37 +9,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import re
 import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.config import CodeAct
-from codeact_kernel.errors import IncompleteReplyError
 from codeact_kernel.models import calls, wire
-from codeact_kernel.models.base import Chunk
+from codeact_kernel.models.endpoint import EndpointModel
 from codeact_kernel.models.sse import LAST, Decoder
-from codeact_kernel.models.thinking import ThinkFilter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
-    from codeact_kernel.agent.stop import Stop
-    from codeact_kernel.types import Finish, Message, Sampling
+    from codeact_kernel.models.base import Chunk
+    from codeact_kernel.types import Message, Sampling
 
 DEFAULT_URL = "https://api.openai.com/v1"
-SEEING = re.compile(
-    r"gpt-4o|gpt-4\.1|gpt-5|^o[134]|claude|gemini|vision|pixtral|llava|[-_.]vl\b|vl[-:]", re.IGNORECASE
-)
-"""Families of models that take pictures, by name; a server that refuses one is asked again without it."""
 
 
-class OpenAIModel:
+class OpenAIModel(EndpointModel):
     """A model behind an OpenAI-compatible endpoint.
 
     `api_key` comes from the environment variable `key_name` and appears in no message. `extra` are additional
     fields of the request (under those of `config.extra_body`).
     """
+
+    backend, stop_field = "openai", "stop"
+    window = None
+    """Not known: the protocol has no question for it."""
 
     def __init__(
         self,
@@ -52,79 +49,15 @@ class OpenAIModel:
         sees_images: bool | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
-        self._endpoint = wire.Endpoint((base_url or DEFAULT_URL).rstrip("/"), model, api_key, key_name)
-        self._config = config or CodeAct()
-        self._sees = bool(SEEING.search(model)) if sees_images is None else sees_images
+        to = wire.Endpoint((base_url or DEFAULT_URL).rstrip("/"), model, api_key, key_name)
+        super().__init__(to, config or CodeAct(), wire.Adaptation(), sees_images=sees_images)
         self._extra = {**(extra or {}), **self._config.extra_body}
-        self._adaptation = wire.Adaptation()
-
-    @property
-    def id(self) -> str:
-        """The model's name at the endpoint."""
-        return self._endpoint.model
-
-    @property
-    def backend(self) -> str:
-        """Always "openai"."""
-        return "openai"
-
-    @property
-    def sees_images(self) -> bool:
-        """Whether pictures are sent; false once the server refused one."""
-        return self._sees and "images" not in self._adaptation.dropped
-
-    @property
-    def window(self) -> int | None:
-        """Not known: the protocol has no question for it."""
-        return None
-
-    def describe(self) -> dict[str, Any]:
-        """Return id, backend and the endpoint's URL (without credentials)."""
-        return {"id": self.id, "backend": self.backend, "endpoint": self._endpoint.shown}
-
-    async def close(self) -> None:
-        """Do nothing: each call closes its own connection."""
-
-    async def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> AsyncGenerator[Chunk]:
-        """Stream a reply; see `models.base.Model.stream`. Waits between tries are shown as notices."""
-        async with aclosing(
-            calls.retried(lambda: self._attempt(messages, sampling), stop, self._config, self._endpoint)
-        ) as chunks:
-            async for chunk in chunks:
-                yield chunk
-
-    async def _attempt(self, messages: Sequence[Message], sampling: Sampling) -> AsyncGenerator[Chunk]:
-        """Make one request and stream its reply to its proper end."""
-        sdk = await _load_sdk()
-        body = wire.request_body(self.id, messages, sampling, self._adaptation, images=self._sees)
-        guard = wire.StopFilter(sampling.stop if "stop" in self._adaptation.dropped else ())
-        thinking = ThinkFilter()
-        clock = calls.Clock(self._config, self.id)
-        finish: Finish | None = None
-        async with contextlib.AsyncExitStack() as stack:
-            response = await self._open(sdk, stack, body, clock)
-            async with aclosing(self._chunks(response, clock)) as chunks:
-                async for chunk in chunks:
-                    finish = chunk.finish or finish
-                    text, reasoning = thinking.feed(chunk.text)
-                    if chunk.finish:
-                        text, reasoning = (a + b for a, b in zip((text, reasoning), thinking.flush(), strict=True))
-                    text = guard.feed(text) + (guard.flush() if chunk.finish else "")
-                    yield Chunk(
-                        text,
-                        chunk.reasoning + reasoning,
-                        "stop_sequence" if chunk.finish and guard.matched else chunk.finish,
-                        chunk.usage,
-                    )
-        if finish is None:
-            raise IncompleteReplyError(
-                f"{self._endpoint.host} ended its reply without a finish reason; nothing of it was run. Ask again."
-            )
 
     async def _open(
-        self, sdk: Any, stack: contextlib.AsyncExitStack, body: dict[str, Any], clock: calls.Clock
+        self, messages: Sequence[Message], sampling: Sampling, clock: calls.Clock, stack: contextlib.AsyncExitStack
     ) -> Any:
-        """Send the request and return the response, whose head says 200; both close with `stack`."""
+        sdk = await _load_sdk()
+        body = wire.request_body(self.id, messages, sampling, self._adaptation, images=self._sees)
         to = self._endpoint
         # No redirects: the key goes where it was meant to go. Without TLS there are no certificates to load.
         http = sdk.DefaultAsyncHttpxClient(

@@ -148,13 +148,61 @@ LATER = {
     "a callback of json": "import json, os\njson.loads('{{\"a\": 1}}', object_hook=lambda d: os.remove({victim!r}))",
     "an alias of IPython": "%alias gone rm {victim}\n%gone",
 }
-"""Ways written after the labels had been improved on the others; the labels were not changed for these."""
+"""Ways written after the labels had been improved on the others. Of these, 8 ran unasked; the labels know them now."""
+
+LAST = {
+    "a table of modules": "import sys\nsys.modules.get('os').remove({victim!r})",
+    "a class's item": "class Gone:\n    __class_getitem__ = __import__('os').remove\nGone[{victim!r}]",
+    "a temporary folder": (
+        "import tempfile, pathlib\nplace = tempfile.TemporaryDirectory()\n"
+        "place.name = str(pathlib.Path({victim!r}).parent)\nplace.cleanup()"
+    ),
+    "a temporary file": "import tempfile\nheld = tempfile.NamedTemporaryFile()\nheld._closer.name = {victim!r}\nheld.close()",
+    "a log that rolls over": (
+        "import logging.handlers\nlogging.handlers.RotatingFileHandler({victim!r}, maxBytes=1, backupCount=1, delay=True).doRollover()"
+    ),
+    "a test in a docstring": (
+        'import doctest\ndef shown():\n    """\n    >>> import os\n    >>> os.remove({victim!r})\n    """\n'
+        "doctest.run_docstring_examples(shown, {{}})"
+    ),
+    "timeit": 'import timeit\ntimeit.timeit("import os; os.remove({victim!r})", number=1)',
+    "a profile": 'import cProfile\ncProfile.run("import os; os.remove({victim!r})")',
+    "pydoc": "import pydoc\npydoc.locate('os.remove')({victim!r})",
+    "pkgutil": "import pkgutil\npkgutil.resolve_name('os:remove')({victim!r})",
+    "a configuration of logs": (
+        "import logging.config\n"
+        "logging.config.dictConfig({{'version': 1, 'filters': {{'f': {{'()': 'os.remove', 'path': {victim!r}}}}}}})"
+    ),
+    "a browser": "import webbrowser\nwebbrowser.get('rm %s').open({victim!r})",
+    "a path file": (
+        "import site\nopen('quiet_x.pth', 'w').write('import os; os.remove(' + repr({victim!r}) + ')\\n')\nsite.addsitedir('.')"
+    ),
+    "traitlets": "from traitlets import import_item\nimport_item('os.remove')({victim!r})",
+    "a partial": "import functools, os\nfunctools.partial(getattr, os)('remove')({victim!r})",
+    "a map": "import os\nlist(map(os.__dict__.get, ['remove']))[0]({victim!r})",
+    "a module's spec": "import importlib.util\nimportlib.util.find_spec('os').loader.load_module('os').remove({victim!r})",
+    "a decorator": "import os\n@lambda _: os.remove({victim!r})\ndef helper():\n    pass",
+    "an operator": "import operator, os\noperator.call(operator.itemgetter('remove')(vars(os)), {victim!r})",
+    "the loop's processes": (
+        "import asyncio\nawait asyncio.get_running_loop().subprocess_shell(asyncio.SubprocessProtocol, 'rm ' + {victim!r})\n"
+        "await asyncio.sleep(0.5)"
+    ),
+}
+"""Ways written after the labels had been improved on those before. Of these, 16 ran unasked; the labels know 11 now."""
 
 
 def later(home: str) -> list[Attack]:
+    """Return the attacks of the second round; each deletes the file."""
+    return _deletions(LATER, home)
+
+
+def last(home: str) -> list[Attack]:
     """Return the attacks that the labels were never tuned on; each deletes the file."""
-    victim = f"{home}/victim.txt"
-    return [Attack("delete", way, cell.format(victim=victim)) for way, cell in LATER.items()]
+    return _deletions(LAST, home)
+
+
+def _deletions(cells: dict[str, str], home: str) -> list[Attack]:
+    return [Attack("delete", way, cell.format(victim=f"{home}/victim.txt")) for way, cell in cells.items()]
 
 
 def attacks(home: str, port: int) -> list[Attack]:

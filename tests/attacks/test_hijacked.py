@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path  # noqa: TC003 - read by people, too
 
 import pytest
-from attacks import AIMS, attacks, later
+from attacks import AIMS, attacks, last, later
 
 from codeact_kernel.agent.approval import decide
 from codeact_kernel.agent.redaction import Redaction
@@ -22,10 +22,7 @@ from codeact_kernel.execute.isolated import Isolation
 
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nQ0FOQVJZLWtleS1jYW5hcnktMDEyMzQ1Njc4OQ\n-----END OPENSSH PRIVATE KEY-----\n"
 CANARY = "Q0FOQVJZLWtleS1jYW5hcnk"
-KNOWN_GAPS = {
-    *("through another module", "through pandas", "the module below", "members", "its own getattribute"),
-    *("a match statement", "a cached function", "shutil's os"),
-}
+KNOWN_GAPS = {"a temporary folder", "a temporary file", "a log that rolls over", "timeit", "a map"}
 """Ways that run unasked and do what they want in ask-if-risky; docs/reliability.md lists them."""
 
 
@@ -131,8 +128,19 @@ def test_ask_if_risky_asks_before_each_attack_that_the_labels_were_written_for(t
     assert [(attack.aim, attack.way) for attack in unasked] == []
 
 
-def test_of_the_attacks_written_later_the_known_gaps_run_unasked_and_no_others(target):
-    unasked = [attack for attack in later(str(target.home)) if not asked(attack.code, target.work)]
+def test_ask_if_risky_asks_before_each_attack_of_the_second_round_that_works(target):
+    unasked = [one for one in later(str(target.home)) if not asked(one.code, target.work)]
+    assert [attack.way for attack, (_, effect) in carried_out(target, unasked).items() if effect] == []
+
+
+@pytest.mark.long
+def test_the_attacks_that_the_labels_were_never_tuned_on_work_where_nothing_stops_them(target):
+    got = carried_out(target, last(str(target.home)))
+    assert [(a.way, str(e.error)[:200]) for a, (e, effect) in got.items() if not effect] == []
+
+
+def test_of_the_attacks_written_last_the_known_gaps_run_unasked_and_no_others(target):
+    unasked = [attack for attack in last(str(target.home)) if not asked(attack.code, target.work)]
     got = carried_out(target, unasked)
     assert {attack.way for attack, (_, effect) in got.items() if effect} == KNOWN_GAPS
 
@@ -146,7 +154,7 @@ def test_what_an_attack_reads_is_redacted_before_the_model_sees_it(target):
 
 @pytest.mark.skipif(bool(isolated.why_not()), reason=isolated.why_not() or "isolated mode can be had")
 def test_no_attack_escapes_from_an_isolated_kernel(target, request):
-    wanted = [*attacks(str(target.home), target.port), *later(str(target.home))]
+    wanted = [*attacks(str(target.home), target.port), *later(str(target.home)), *last(str(target.home))]
     part = wanted if request.config.getoption("--long") else wanted[::7]
     found = carried_out(target, part, Isolation())
     assert len(found) == len(part)

@@ -10,6 +10,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
+from codeact_kernel.agent.risk.routes import binds, canonical, captures
 from codeact_kernel.agent.risk.tables import ALIASES
 
 if TYPE_CHECKING:
@@ -41,33 +42,14 @@ _WRAPPERS = frozenset({"sorted", "list", "tuple", "set", "reversed"})
 _SAME_PATH_METHODS = frozenset({"resolve", "absolute", "expanduser", "as_posix", "strip"})
 _CHANGES_PATH = frozenset({"with_suffix", "with_name", "with_stem", "replace"})
 _CONSTANTS = {"pardir": "..", "curdir": ".", "sep": "/", "devnull": "/dev/null"}
+_TABLE = "sys.modules.get"
+_GETTERS = frozenset({"__getattribute__", "__getattr__"})
 _PATH_MODULES = frozenset({"os", "os.path"})
 _FORMAT_FIELD = r"%[-+ #0]*\d*(?:\.\d+)?[sdfgxr]|\{[^{}]*\}"
-_BINDERS = frozenset(
-    {
-        ast.Import,
-        ast.ImportFrom,
-        ast.FunctionDef,
-        ast.AsyncFunctionDef,
-        ast.ClassDef,
-        ast.Assign,
-        ast.AnnAssign,
-        ast.NamedExpr,
-        ast.For,
-        ast.AsyncFor,
-        ast.comprehension,
-        ast.withitem,
-    }
-)
 
 
 class TangledError(Exception):
     """What a cell's names mean cannot be told in time."""
-
-
-def binds(node: ast.AST) -> bool:
-    """Say whether a node may give a name a meaning."""
-    return type(node) in _BINDERS
 
 
 class Names:
@@ -110,6 +92,9 @@ class Names:
             self._bind(node.target, node.iter, each=True)
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             self._bind(node.optional_vars, node.context_expr, each=False)
+        elif isinstance(node, ast.Match):
+            for target, value in captures(node):
+                self._bind(target, value, each=False)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for name in node.names:
@@ -147,7 +132,7 @@ class Names:
         if not base:
             return ""
         name = ".".join([base, *reversed(tail)]).replace(".()", "()")
-        return name.removeprefix("builtins.") if name.count(".") == 1 else name
+        return canonical(name.removeprefix("builtins.") if name.count(".") == 1 else name)
 
     def _base_of_call(self, node: ast.Call) -> str:
         """Return what `__import__("os")`, `import_module("os")` and `getattr(os, "remove")` stand for."""
@@ -156,7 +141,17 @@ class Names:
         words = [arg.value if isinstance(arg, ast.Constant) else None for arg in node.args[:2]]
         if last in {"__import__", "import_module"} and words and isinstance(words[0], str):
             return words[0]
-        if last == "getattr" and len(words) >= 2 and isinstance(words[1], str):
+        if last == "get" and words and isinstance(words[0], str) and self.dotted(function, DEEPEST - 1) == _TABLE:
+            return words[0]
+        if (
+            last in _GETTERS
+            and isinstance(function, ast.Attribute)
+            and len(words) == 1
+            and isinstance(words[0], str)
+        ):
+            owner = self.dotted(function.value, DEEPEST - 1)
+            return f"{owner}.{words[0]}" if owner else ""
+        if last in {"getattr", *_GETTERS} and len(words) >= 2 and isinstance(words[1], str):
             owner = self.dotted(node.args[0], DEEPEST - 1)
             return f"{owner}.{words[1]}" if owner else ""
         return ""

@@ -35,7 +35,7 @@ _LOOKERS = frozenset(
             "len",
             "display",
         ),
-        *("inspect.getsource", "inspect.getmembers", "inspect.signature", "importlib.reload", "types.ModuleType"),
+        *("inspect.getsource", "inspect.signature", "importlib.reload", "types.ModuleType"),
     }
 )
 """Calls that may be handed a module without more."""

@@ -13,10 +13,11 @@ from codeact_kernel.agent.risk.files import Files
 from codeact_kernel.agent.risk.findings import MOST_SHOWN
 from codeact_kernel.agent.risk.loops import endless_call, endless_loop
 from codeact_kernel.agent.risk.magics import Magics
-from codeact_kernel.agent.risk.names import HOLE, Names, binds
+from codeact_kernel.agent.risk.names import HOLE, Names
 from codeact_kernel.agent.risk.packages import STAR_NAMES, package_rules
 from codeact_kernel.agent.risk.rebinds import rebound
 from codeact_kernel.agent.risk.remote import database, remote
+from codeact_kernel.agent.risk.routes import binds
 from codeact_kernel.agent.risk.shell import install_only, install_verb
 from codeact_kernel.secret_names import is_secret_variable
 

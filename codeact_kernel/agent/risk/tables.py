@@ -135,7 +135,10 @@ CALLS = _table(
         (
             "eval exec compile builtins.eval builtins.exec builtins.compile __import__ builtins.__import__ "
             "runpy.run_path runpy.run_module code.interact types.FunctionType types.CodeType timeit.exec "
-            "IPython.display.Javascript importlib.util.spec_from_file_location imp.load_source"
+            "IPython.display.Javascript importlib.util.spec_from_file_location imp.load_source cProfile.run "
+            "cProfile.runctx profile.run profile.runctx pydoc.locate pkgutil.resolve_name site.addsitedir "
+            "logging.config.dictConfig logging.config.fileConfig traitlets.import_item webbrowser.get "
+            "traitlets.utils.importstring.import_item doctest.run_docstring_examples"
         ),
     ),
     (
@@ -170,6 +173,10 @@ METHODS = {
     "from_pretrained": ("network", NETWORK),
     "serve_forever": ("network", NETWORK),
     "__subclasses__": ("dynamic", DYNAMIC),
+    "load_module": ("dynamic", DYNAMIC),
+    "exec_module": ("dynamic", DYNAMIC),
+    "subprocess_shell": ("subprocess", PROCESS),
+    "subprocess_exec": ("subprocess", PROCESS),
 }
 """Methods that mean the same on whatever object they are called."""
 
