@@ -88,6 +88,7 @@ def test_a_missing_column_lists_the_columns_and_the_near_one(run):
         ("open('nowhere.csv')", "The working folder holds no files."),
         ("def area(width, height=2): 'Area.'\narea()", "The signature is area(width, height=2): Area."),
         ("'a' + 1", "Convert first"),
+        (SALES + "df[df['region'] == 'N' & df['n'] > 1]", "brackets around each"),
         ("import re\nre.search('x', 'y').group()", "The pattern did not match there."),
         ("import pandas as pd\npd.Timedelta('36h').round(2)", "x.total_seconds() / 86400 gives its days"),
         ("list = [1]\nlist('ab')", "use another name"),

@@ -336,7 +336,7 @@ class Agent:
             self._complaints += 1
         elif (looked := evidence.last is not None) not in self._bounced and not self._at_limit():
             complaint = grounding_complaint(self._task, answer, evidence, has_data=has_data)
-            self._bounced |= {looked} if complaint is not None else set()
+            self._bounced |= {looked} if self._repeats.doubt(complaint) else set()
         told = await self._held(repr(answer)) if complaint is None else None
         if told is not None:
             complaint = prompt.words("check-failed").replace("{why}", told.text)

@@ -39,7 +39,7 @@ SENTENCES = {
     r"Unalignable boolean Series": (
         "Filter a table by conditions on its own columns; bring two tables together with merge first."
     ),
-    r"The truth value of a": (
+    r"The truth value of a|Cannot perform 'r?(?:and|or)_'": (
         "Combine conditions with & | ~ and brackets around each; ask a whole column with .any() or .all()."
     ),
     r"cannot convert float NaN to integer|Cannot convert non-finite": "Drop or fill missing values first.",

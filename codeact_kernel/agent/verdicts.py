@@ -112,6 +112,12 @@ class Repeats:
         key = shape(code)
         return self.failures.get(key, 0) >= 1 or self.successes.get(key, 0) >= 2
 
+    def doubt(self, complaint: str | None) -> bool:
+        """Say whether an answer is sent back; the last action did not show it, and would not if it ran again."""
+        if complaint is not None and self._last:
+            self.failures[self._last] = max(1, self.failures.get(self._last, 0))
+        return complaint is not None
+
     def verdict(self) -> str | None:
         """Return why the task must end, if the last action was tried too often."""
         if self.failures.get(self._last, 0) >= MOST_FAILURES:

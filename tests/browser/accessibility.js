@@ -9,7 +9,9 @@
 
   const visible = element => {
     const style = getComputedStyle(element);
-    return element.getClientRects().length > 0 && style.visibility === 'visible';
+    const folded = element.parentElement?.closest('details:not([open])');
+    const shown = !folded || element.parentElement === folded && element.tagName === 'SUMMARY';
+    return shown && element.getClientRects().length > 0 && style.visibility === 'visible';
   };
   const deepest = () => {
     let element = document.activeElement;
