@@ -22,7 +22,10 @@ CALLS = (
     ("run the corrected code, all of it", "make the corrected call"),
     ("Write a code block that computes and prints it", "Make a call that shows it"),
     ("Write a code block that finds it out", "Make a call that finds it out"),
-    ("write a code block that prints what is missing", "make a call that shows what is missing"),
+    (
+        "Begin your reply with ```python and write code that computes and prints exactly what the task asks for",
+        "Make a call that shows exactly what the task asks for",
+    ),
     ("Begin your reply with ```python and write the code", "Make the first call now"),
     ("Begin your reply with ```python and compute it from the data", "Make a call that finds it out"),
     ("You described steps but wrote no code", "You described steps but made no call"),
