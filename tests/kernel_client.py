@@ -58,7 +58,7 @@ class Notebook:
         """
         ident = self.send(code, cell_id=cell_id, allow_stdin=stdin is not None)
         texts, shown, began = [], {}, time.monotonic()
-        interrupted = None
+        interrupted, last = None, None
         ended = began + timeout
         while True:
             assert time.monotonic() < ended, texts
@@ -77,8 +77,11 @@ class Notebook:
             if got["parent_header"].get("msg_id") != ident:
                 continue
             kind, body = got["msg_type"], got["content"]
-            if kind == "stream":
+            if kind == "stream" and last == (len(texts), body["name"]):
+                texts[-1] += body["text"]  # a print may reach us in two messages: its text and its newline
+            elif kind == "stream":
                 texts.append(body["text"])
+                last = len(texts), body["name"]
             elif kind in {"display_data", "update_display_data", "execute_result"}:
                 key = body.get("transient", {}).get("display_id", len(texts))
                 if key not in shown:
