@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import IncompleteReplyError, ModelError, StoppedError
-from codeact_kernel.models import wire
+from codeact_kernel.models import openai, wire
 from codeact_kernel.models.base import complete
 from codeact_kernel.models.openai import OpenAIModel
 from codeact_kernel.models.sse import Decoder
@@ -63,6 +63,19 @@ def fails(server, kind=ModelError, **options):
     assert "\n" not in said
     assert KEY not in said
     return said
+
+
+def test_the_time_that_our_own_imports_take_is_not_the_servers(monkeypatch):
+    at_once = openai._load_sdk
+
+    async def slowly():
+        await asyncio.sleep(0.5)
+        return await at_once()
+
+    asyncio.run(at_once())
+    monkeypatch.setattr(openai, "_load_sdk", slowly)
+    with FaultServer([chat("2")]) as server:
+        assert ask(server, first_token_seconds=0.4).text == "2"
 
 
 def test_a_reply_has_text_finish_usage_and_reasoning():

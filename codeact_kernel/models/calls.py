@@ -97,11 +97,14 @@ async def _countdown(brief: str, seconds: float) -> AsyncGenerator[Chunk]:
 
 
 class Clock:
-    """The deadlines of one reply. Only tokens count as life, not comments that keep a connection open."""
+    """The deadlines of one reply, from the first thing awaited of the server; loading an SDK is not its doing.
+
+    Only tokens count as life, not comments that keep a connection open.
+    """
 
     def __init__(self, config: CodeAct, model: str) -> None:
         self._config, self._model = config, model
-        self._begun = asyncio.get_running_loop().time()
+        self._begun: float | None = None
         self._last: float | None = None
 
     def token(self) -> None:
@@ -115,6 +118,8 @@ class Clock:
             ModelError: the deadline passed; the sentence names the setting.
         """
         config = self._config
+        if self._begun is None:
+            self._begun = asyncio.get_running_loop().time()
         whole = self._begun + config.reply_seconds
         if self._last is None:
             name, seconds, said = "first_token", config.first_token_seconds, "sent no token"
