@@ -17,7 +17,7 @@ import tiny_models  # noqa: E402
 from codeact_kernel.learn.recipe import Recipe  # noqa: E402
 from codeact_kernel.learn.to_gguf import convert, interleaved, root_of  # noqa: E402
 from codeact_kernel.learn.train import train  # noqa: E402
-from codeact_kernel.models import hf_loading  # noqa: E402
+from codeact_kernel.models import gguf_header, hf_loading  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +84,12 @@ def test_settings_and_tokenizer_are_the_bases(place):
     kept = [name for name in old if not name.startswith("GGUF.")]
     assert len(kept) > 10
     assert all(new[name].contents() == old[name].contents() for name in kept)
+
+
+def test_the_file_says_how_the_model_was_tuned_to_be_asked(place):
+    convert(place / "one", place / "asked.gguf")
+    assert gguf_header.speech_of(place / "asked.gguf") == {"codeact_format": "execute"}
+    assert gguf_header.speech_of(place / "base.gguf") == {}
 
 
 def test_the_chain_of_adapters_leads_back_to_the_file(place):

@@ -16,12 +16,14 @@ import urllib.request
 
 import psutil
 import pytest
+from gguf_heads import OURS, head
 
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import ModelError, StoppedError, WeightsError
 from codeact_kernel.models import weights
-from codeact_kernel.models.base import complete
+from codeact_kernel.models.base import Chunk, complete
+from codeact_kernel.models.served import ServedModel
 from codeact_kernel.models.weights import Weights
 from codeact_kernel.types import Message, Sampling
 
@@ -106,6 +108,33 @@ def talk(models, turns=3):
                 Message("user", f"Output {number}:\n{output}\nGo on."),
             ]
     return rows
+
+
+def test_weights_that_were_tuned_on_execute_tags_are_asked_as_they_were(tmp_path, monkeypatch):
+    async def overheard(self, messages, sampling, stop):
+        heard.extend(messages)
+        yield Chunk("ok", finish="stop")
+
+    heard = []
+    monkeypatch.setattr(ServedModel, "stream", overheard)
+    path = tmp_path / "tuned.gguf"
+    path.write_bytes(head(*OURS))
+    talk = [
+        Message("user", "Count."),
+        Message("assistant", "<execute>\n3\n</execute>"),
+        Message("user", "Output:\n3"),
+    ]
+    model = LlamaCppModel(Weights("tuned", path, "0"), CodeAct())
+    assert model.words == "system-tuned"
+    ask(model, talk)
+    assert [one.content for one in heard] == [*(one.content for one in talk[:2]), "Execution Output:\n3"]
+
+    path.write_bytes(head())
+    plain = LlamaCppModel(Weights("plain", path, "0"), CodeAct())
+    assert plain.words == "system"
+    heard.clear()
+    ask(plain, talk)
+    assert heard == talk
 
 
 @pytest.mark.model

@@ -7,6 +7,7 @@ same tokens as its base.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.errors import ConfigError
 from codeact_kernel.learn.recipe import MANIFEST, base_of, sha256_of
 from codeact_kernel.models import hf_loading
+from codeact_kernel.models.gguf_header import KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +63,7 @@ def convert(folder: Path, out: Path, kind: str = "q8_0") -> str:
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
     try:
-        _write(reader, architecture, weights, part, kind)
+        _write(reader, architecture, weights, part, kind=kind, speech=speech_in(folder))
         part.replace(out)
     finally:
         part.unlink(missing_ok=True)
@@ -98,14 +100,27 @@ def _base_named_in(folder: Path) -> str:
     raise ConfigError(f"{folder} holds nothing that `codeact train` made; check the path.")
 
 
-def _write(reader: Any, architecture: str, weights: Mapping[str, Any], path: Path, kind: str) -> None:
+def speech_in(folder: Path) -> dict[str, str]:
+    """Return how the model was tuned to be asked (`train.speech_of`), under the keys of a GGUF file."""
+    known: dict[str, Any] = {}
+    for name in ("config.json", "adapter_config.json"):
+        with contextlib.suppress(OSError, ValueError):
+            known |= json.loads((folder / name).read_text("utf-8"))
+    return {key: str(known[name]) for key, name in KEYS.items() if known.get(name)}
+
+
+def _write(
+    reader: Any, architecture: str, weights: Mapping[str, Any], path: Path, *, kind: str, speech: Mapping[str, str]
+) -> None:
     gguf = importlib.import_module("gguf")
     blocks = int(reader.get_field(f"{architecture}.block_count").contents())
     names = gguf.get_tensor_name_map(getattr(gguf.MODEL_ARCH, architecture.upper()), blocks)
     ours = {names.get_name(name, try_suffixes=(".weight", ".bias")): tensor for name, tensor in weights.items()}
     writer = gguf.GGUFWriter(str(path), architecture)
+    for name, text in speech.items():  # before the vocabulary, where `models.gguf_header` stops
+        writer.add_string(name, text)
     for name, field in reader.fields.items():
-        if not name.startswith(OWN):
+        if not name.startswith(OWN) and name not in KEYS:
             inner = field.types[1] if len(field.types) > 1 else None
             writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
     types = gguf.GGMLQuantizationType

@@ -33,6 +33,14 @@ def is_codeact(name: str, settings: Mapping[str, Any]) -> bool:
     )
 
 
+def words_of(settings: Mapping[str, Any], *, codeact: bool) -> str:
+    """Name the system prompt that a checkpoint was tuned on, "system" for ours."""
+    named = settings.get(WORDS_KEY)
+    if named in WORDS:
+        return str(named)
+    return "system-codeactagent" if codeact else "system"
+
+
 def chatml(messages: Sequence[Mapping[str, str]]) -> str:
     """Return messages in ChatML, ending where the assistant begins."""
     turns = [f"<|im_start|>{message['role']}\n{message['content']}{CHATML_END}\n" for message in messages]
@@ -49,7 +57,7 @@ def render(
     with observations headed as they were in training.
     """
     if codeact or not getattr(tokenizer, "chat_template", None):
-        text = chatml(_as_trained(messages) if codeact else messages)
+        text = chatml(as_trained(messages) if codeact else messages)
         return text if reply else text.removesuffix(CHATML_REPLY)
     try:
         return _templated(tokenizer, messages, reply=reply)
@@ -71,7 +79,7 @@ def _without_system(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, 
     return [{"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}, *rest[1:]]
 
 
-def _as_trained(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+def as_trained(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """Head what follows an action as CodeActAgent's training data did."""
     shown: list[Mapping[str, str]] = []
     acted = False

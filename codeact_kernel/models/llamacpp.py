@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import ConfigError
-from codeact_kernel.models import server
+from codeact_kernel.models import gguf_header, hf_chat, server
 from codeact_kernel.models.served import Program, ServedModel
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from codeact_kernel.agent.stop import Stop
+    from codeact_kernel.models.base import Chunk
     from codeact_kernel.models.weights import Weights
+    from codeact_kernel.types import Message, Sampling
 
 
 class LlamaCppModel(ServedModel):
@@ -26,6 +33,8 @@ class LlamaCppModel(ServedModel):
         if importlib.util.find_spec("xllamacpp") is None:
             raise ConfigError("The embedded model needs its runtime: pip install 'codeact-kernel[local]'.")
         self._weights = weights
+        self._tuned = gguf_header.speech_of(weights.path)
+        self._codeact = hf_chat.is_codeact(str(weights.path), self._tuned)
         self._revision = importlib.metadata.version("xllamacpp")
         config = config or CodeAct()
         program = Program(
@@ -46,6 +55,21 @@ class LlamaCppModel(ServedModel):
     def window(self) -> int | None:
         """Tokens of one conversation."""
         return server.CONTEXT_TOKENS
+
+    @property
+    def words(self) -> str:
+        """Name the system prompt that the weights were tuned on, "system" for ours."""
+        return hf_chat.words_of(self._tuned, codeact=self._codeact)
+
+    async def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> AsyncGenerator[Chunk]:
+        """Stream a reply; see `models.base.Model.stream`. Weights tuned on `<execute>` are asked as they were."""
+        said = messages
+        if self._codeact:
+            headed = hf_chat.as_trained([{"role": one.role, "content": one.content} for one in messages])
+            said = [replace(one, content=new["content"]) for one, new in zip(messages, headed, strict=True)]
+        async with aclosing(super().stream(said, sampling, stop)) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     def describe(self) -> dict[str, Any]:
         """Return id, backend, the weights' hash and the runtime's version."""

@@ -17,7 +17,7 @@ from typing import Any
 from codeact_kernel.canonical import digest
 from codeact_kernel.config import CodeAct
 from codeact_kernel.errors import ConfigError
-from codeact_kernel.models import hf_chat, server, weights
+from codeact_kernel.models import gguf_header, hf_chat, server, weights
 from codeact_kernel.models.served import Program, ServedModel
 
 MODULE = "codeact_kernel.models.hf_server"
@@ -89,10 +89,7 @@ class TransformersModel(ServedModel):
     @property
     def words(self) -> str:
         """Name the system prompt that the checkpoint was trained on, "system" for ours."""
-        named = self._checkpoint.settings.get(hf_chat.WORDS_KEY)
-        if named in hf_chat.WORDS:
-            return str(named)
-        return "system-codeactagent" if self._codeact else "system"
+        return hf_chat.words_of(self._checkpoint.settings, codeact=self._codeact)
 
     def describe(self) -> dict[str, Any]:
         """Return id, backend, the hash of local weights and the library's version."""
@@ -139,7 +136,7 @@ def _local(path: Path) -> Checkpoint:
         path = files[0]
     if path.suffix == ".gguf" and path.exists():
         found = weights.resolve(f"gguf:{path}")
-        return Checkpoint(str(path), found.name, found.sha256, {})
+        return Checkpoint(str(path), found.name, found.sha256, gguf_header.speech_of(path))
     if not path.is_dir():
         raise ConfigError(f"There is no model at {path}; give a folder with a config.json, or a .gguf file.")
     files = sorted({file for pattern in WEIGHT_FILES for file in path.glob(pattern)})
