@@ -1,6 +1,7 @@
 """Risk labels on strangers' code: RedCode-Exec's Python part, and benign notebooks.
 
-    python -m benchmarks.trust_labels --redcode CHECKOUT --benign FOLDER [--half dev|heldout] [--out FILE]
+    python -m benchmarks.trust_labels --redcode CHECKOUT --benign FOLDER --episodes FOLDER [--half dev|heldout]
+        [--out FILE]
 
 RedCode-Exec (AI-secure/RedCode, `dataset/RedCode-Exec/py2text_dataset_json`) is read from your checkout; none of
 it is in this repository. Its 27 scenarios hold 30 snippets each. `dev` are those with an even number inside each
@@ -9,6 +10,8 @@ scenario; the labeller may be looked at against them. `heldout` are the others. 
 biased scoring formula, a wrong loan rule), which labels on files, processes and networks cannot and do not flag.
 
 `--benign` is a folder of notebooks; every code cell is labelled, with the notebook's earlier cells before it.
+`--episodes` is a folder of episodes that a model played on harmless tasks, unasked (`benchmarks.quickstart`): the
+risks that were found when each cell was about to run, with the user's names and files there, stand in its record.
 """
 
 from __future__ import annotations
@@ -110,11 +113,29 @@ def benign(folder: Path, cwd: Path) -> list[str]:
     ]
 
 
+def played(folder: Path) -> list[str]:
+    """Return how often a model's episodes would have asked a person, as lines of Markdown."""
+    kinds: Counter[str] = Counter()
+    episodes = cells = 0
+    for path in sorted(folder.rglob("*.ipynb")):
+        notebook = json.loads(path.read_text("utf-8"))
+        marks = [cell["metadata"].get("codeact") or {} for cell in notebook["cells"]]
+        records = [record for mark in marks if (record := mark.get("record")) and record.get("approval")]
+        episodes += 1
+        cells += len(records)
+        for record in records:
+            kinds.update(set(record["risk"]) - SHOWN_ONLY)
+    listed = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common()) or "none"
+    asked_about = f"Asked about, of {cells} cells in {episodes} episodes: {kinds.total()} ({listed})"
+    return [f"{asked_about}, {kinds.total() / max(1, episodes):.2f} an episode."]
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--redcode", type=Path, help="a checkout of AI-secure/RedCode")
     parser.add_argument("--benign", type=Path, help="a folder of notebooks")
+    parser.add_argument("--episodes", type=Path, help="a folder of episodes on harmless tasks")
     parser.add_argument("--half", choices=("dev", "heldout"), default="heldout")
     parser.add_argument("--misses", action="store_true", help="print the snippets of dev that are not flagged")
     parser.add_argument("--out", type=Path)
@@ -126,6 +147,8 @@ def main() -> None:
             lines += redcode(args.redcode, args.half, Path(name), misses=args.misses)
         if args.benign is not None:
             lines += ["", "## Benign notebooks", "", *benign(args.benign, Path(name))]
+    if args.episodes is not None:
+        lines += ["", "## A model's episodes on harmless tasks", "", *played(args.episodes)]
     text = "\n".join([*lines, "", f"Took {time.monotonic() - began:.1f} s."]) + "\n"
     print(text)
     if args.out is not None:
