@@ -53,3 +53,33 @@ def test_a_cell_that_asks_opens_a_box_below_itself(pages, lab, script):
     box.press("Enter")
     expect(panel.part("answer")).to_contain_text("You said orders.")
     assert notebook.value("name") == "orders"
+
+
+SLEEPS = block("import time\nname = 'before'\ntime.sleep(30)\nname = 'after'", "I wait.")
+
+
+def test_a_person_is_asked_about_a_long_cell_waits_once_and_then_interrupts_it(pages, lab, script):
+    model = script(SLEEPS, block("name"), "It was too long.")
+    settings = f"%config CodeAct.model = '{model}'\n%config CodeAct.ask_after_seconds = 1"
+    notebook = pages.open(lab, f"{LOAD}\n{settings}")
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    panel = Panel(notebook).open()
+    panel.send("wait for it")
+    expect(panel.part("question")).to_contain_text("has not ended after 1 s")
+    panel.part("choice-wait").click()
+    expect(panel.part("question")).to_contain_text("has not ended after 2 s")
+    panel.part("choice-interrupt").click()
+    expect(panel.part("answer")).to_contain_text("It was too long.")
+    expect(panel.part("question")).to_have_count(0)
+    assert notebook.value("name") == "before"
+
+
+def test_the_widget_asks_about_a_long_cell_too(pages, lab, script):
+    model = script(SLEEPS, "It was too long.")
+    notebook = pages.open(lab, f"{LOAD}\n%config CodeAct.ask_after_seconds = 1")
+    notebook.rerun(notebook.cells()[0]["id"]).wait()
+    run = notebook.begin(f"%codeact --inline -m {model} wait for it")
+    card = notebook.page.get_by_test_id("codeact-widget").get_by_test_id("codeact-card")
+    expect(card).to_contain_text("has not ended after 1 s")
+    card.get_by_role("button", name="Interrupt").click()
+    assert "It was too long." in run.wait()
