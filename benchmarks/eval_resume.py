@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 TESTS = Path(__file__).parents[1] / "tests"
 PACE = 4
-"""Events of the ledger from one point to the next: two jobs that begin anew, and two more. With less, the slower
-of two jobs may be killed five times, and is rightly set aside as one that kills its process."""
+"""Events of the ledger from one point to the next: two jobs that begin anew, and two more. With less, a job may be
+killed twice when it is played alone, and is rightly set aside as one that kills its process."""
 SECONDS = 300.0
 
 

@@ -238,7 +238,8 @@ def test_a_poison_task_that_kills_the_evaluation_is_set_aside_and_the_rest_is_do
     while ledger.begin("pages/master@code#1") < 4:
         pass  # as more runs would that it kills
     ledger.close()
-    assert command(tmp_path, "deadly").wait(timeout=120) == 9
+    for _ in range(2):  # alone, so that nothing else can be to blame
+        assert command(tmp_path, "deadly").wait(timeout=120) == 9
     last = command(tmp_path, "deadly")
     said, _ = last.communicate(timeout=120)
     assert last.returncode == 0
@@ -246,7 +247,22 @@ def test_a_poison_task_that_kills_the_evaluation_is_set_aside_and_the_rest_is_do
     assert [row["case"] for row in rows] == TASKS
     assert "killed" in rows[3]["set_aside"]
     assert "set aside: pages/master@code#1" in said
-    assert [row["attempt"] for row in rows] == [1, 1, 1, 5]
+    assert [row["attempt"] for row in rows] == [1, 1, 1, 6]
+
+
+def test_a_job_that_was_lost_beside_others_is_played_once_more_alone_and_counts(tmp_path):
+    assert command(tmp_path, "deadly").wait(timeout=120) == 9
+    ledger = Ledger(tmp_path, json.loads((tmp_path / MANIFEST).read_bytes()))
+    innocent = "pages/master@code#1"
+    while ledger.begin(innocent) < 9:
+        pass
+    ledger.close()
+    (tmp_path / MANIFEST).write_text((tmp_path / MANIFEST).read_text().replace("deadly", "knows"))
+    assert command(tmp_path, "knows").wait(timeout=120) == 0
+    _, rows = results.read(tmp_path)
+    assert [(row["set_aside"], row["attempt"]) for row in rows] == [("", 1)] * 3 + [("", 10)]
+    begun = [json.loads(line) for line in (tmp_path / LEDGER).read_bytes().splitlines()]
+    assert [event["alone"] for event in begun if event["event"] == "begun"][-1]
 
 
 def test_a_killed_evaluation_goes_on_nothing_twice_nothing_lost_and_its_report_is_the_same(tmp_path):

@@ -25,7 +25,8 @@ Row = dict[str, Any]
 class Ledger:
     """The ledger of one output folder, held by one run at a time.
 
-    `rows` are the results by job id; `begun` counts the attempts of each job, `failures` those with a known cause.
+    `rows` are the results by job id; `begun` counts the attempts of each job, `failures` those with a known cause,
+    `alone` those beside which nothing else was played.
 
     Raises:
         ConfigError: the folder holds another evaluation; the sentence says in what it differs.
@@ -42,6 +43,7 @@ class Ledger:
         self.rows: dict[str, Row] = {}
         self.begun: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.alone: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
         try:
             self._path = folder / LEDGER
@@ -52,10 +54,11 @@ class Ledger:
             lock.close()
             raise
 
-    def begin(self, job: str) -> int:
-        """Note that a job is begun; return which attempt it is, from 1."""
+    def begin(self, job: str, *, alone: bool = False) -> int:
+        """Note that a job is begun, `alone` or beside others; return which attempt it is, from 1."""
         self.begun[job] += 1
-        self._append({"event": "begun", "job": job, "attempt": self.begun[job]})
+        self.alone[job] += alone
+        self._append({"event": "begun", "job": job, "attempt": self.begun[job], "alone": alone})
         return self.begun[job]
 
     def failed(self, job: str, reason: str, *, lost: bool = False) -> None:
@@ -97,6 +100,7 @@ class Ledger:
                 continue
             if event["event"] == "begun":
                 self.begun[event["job"]] += 1
+                self.alone[event["job"]] += event.get("alone", False)
             elif event["event"] == "failed":
                 self.reasons[event["job"]] = event["reason"]
                 self.failures[event["job"]] += not event.get("lost", False)

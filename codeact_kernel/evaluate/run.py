@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from codeact_kernel._version import __version__
@@ -19,7 +20,7 @@ from codeact_kernel.evaluate.play import set_aside
 from codeact_kernel.evaluate.sample import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from codeact_kernel.config import CodeAct
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 5.0
 """results.json is whole and at most so old; what counts is the ledger."""
 MOST_ATTEMPTS = 3
-MOST_LOST = 5
-"""Attempts of a job that ended with the process that played it: not each of these is the job's fault."""
+SUSPECT_AFTER = 3
+"""Attempts of a job that ended with the process that played it. Not each is its fault, since others were played
+beside it; from here on it is played after all others, alone."""
+MOST_ALONE = 2
+"""Such attempts of a job that was played alone, after which nothing else can be to blame."""
 PACKAGES = ("ipykernel", "ipython", "xllamacpp", "transformers", "torch", "ray", "pandas")
 
 
@@ -77,10 +81,11 @@ def evaluate(order: Order, told: Callable[[Row], None]) -> list[Row]:
     about = manifest(order, protocol)
     ledger, written = Ledger(order.out, about), 0.0
     try:
-        while left := list(_pending(jobs, ledger)):
+        while left := _next(jobs, ledger):
+            alone = _suspected(left[0], ledger)
             setup = Setup(order.suite, order.config, order.data, order.out, order.jobs)
             run = ENGINES[order.engine]
-            for job, _attempt, row, reason in run(left, setup, lambda job: ledger.begin(job.id)):
+            for job, _attempt, row, reason in run(left, setup, partial(_begin, ledger=ledger, alone=alone)):
                 if row is None:
                     ledger.failed(job.id, reason, lost=reason == engine_ray.LOST)
                 elif ledger.done(row):
@@ -104,17 +109,31 @@ def _chosen(order: Order, protocol: str) -> list[Case]:
     return [case for case in cases if not order.groups or case.group in order.groups]
 
 
-def _pending(jobs: Sequence[Job], ledger: Ledger) -> Iterator[Job]:
-    """Yield what is to be done; a job that was begun too often without a result is set aside with the reason."""
+def _begin(job: Job, *, ledger: Ledger, alone: bool) -> int:
+    return ledger.begin(job.id, alone=alone)
+
+
+def _next(jobs: Sequence[Job], ledger: Ledger) -> list[Job]:
+    """Return what is to be played next: all that is left, then one suspect at a time.
+
+    A job that was begun too often without a result is set aside with the reason.
+    """
+    left = []
     for job in jobs:
         if job.id in ledger.rows:
             continue
-        attempts = ledger.begun[job.id]
-        if ledger.failures[job.id] >= MOST_ATTEMPTS or attempts >= MOST_LOST:
+        if ledger.failures[job.id] >= MOST_ATTEMPTS or ledger.alone[job.id] >= MOST_ALONE:
+            attempts = ledger.begun[job.id]
             reason = ledger.reasons.get(job.id, "Each attempt ended without a result: its process was killed.")
             ledger.done(set_aside(job, attempts, f"{attempts} attempts: {reason}"))
         else:
-            yield job
+            left.append(job)
+    return [job for job in left if not _suspected(job, ledger)] or left[:1]
+
+
+def _suspected(job: Job, ledger: Ledger) -> bool:
+    """Say whether so many attempts were lost that the job may be what kills."""
+    return ledger.begun[job.id] - ledger.failures[job.id] >= SUSPECT_AFTER
 
 
 def _in_order(jobs: Sequence[Job], ledger: Ledger) -> list[Row]:
