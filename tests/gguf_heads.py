@@ -25,6 +25,7 @@ OTHERS = (
     entry("llama.rope.freq_base", 6, struct.pack("<f", 1e5)),
     entry("general.quantised", 7, b"\x01"),
     entry("llama.big", 10, struct.pack("<Q", 1 << 40)),
+    entry("general.tags", 9, several(8, [text("chat"), text("small")])),
     entry("llama.widths", 9, several(5, [struct.pack("<i", n) for n in range(3)])),
 )
 VOCABULARY = entry("tokenizer.ggml.tokens", 9, several(8, [text("a"), text("b")]))

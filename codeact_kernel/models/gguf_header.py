@@ -22,7 +22,7 @@ WIDTHS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
 """Bytes of the types of fixed width."""
 STRING, ARRAY = 8, 9
 LONGEST, MOST = 1 << 16, 1000
-"""Bytes of a text and number of settings beyond which the rest of a file is left unread."""
+"""Bytes of a text or items of a list, and settings, beyond which the rest of a file is left unread."""
 
 
 def speech_of(path: Path) -> dict[str, str]:
@@ -45,7 +45,7 @@ def speech_of(path: Path) -> dict[str, str]:
                 if key in KEYS and value:
                     found[KEYS[key]] = value
     except (OSError, ValueError, struct.error):
-        return {}
+        pass  # what stands before the damage was read whole
     return found
 
 
@@ -53,7 +53,7 @@ def _value(file: IO[bytes]) -> str:
     """Read a value; "" for all but a text.
 
     Raises:
-        ValueError: the file is damaged, or the value is a list of texts or too long.
+        ValueError: the file is damaged, or the value is too long.
     """
     kind = _number(file, "<I")
     if kind == STRING:
@@ -61,9 +61,15 @@ def _value(file: IO[bytes]) -> str:
     count = 1
     if kind == ARRAY:
         kind, count = _number(file, "<I"), _number(file, "<Q")
-    if kind not in WIDTHS or count > LONGEST:
+    if count > LONGEST:
+        raise ValueError(count)
+    if kind == STRING:
+        for _ in range(count):
+            _text(file)
+    elif kind in WIDTHS:
+        file.seek(WIDTHS[kind] * count, 1)
+    else:
         raise ValueError(kind)
-    file.seek(WIDTHS[kind] * count, 1)
     return ""
 
 

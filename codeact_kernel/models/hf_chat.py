@@ -33,7 +33,7 @@ def is_codeact(name: str, settings: Mapping[str, Any]) -> bool:
     )
 
 
-def words_of(settings: Mapping[str, Any], *, codeact: bool) -> str:
+def trained_words(settings: Mapping[str, Any], *, codeact: bool) -> str:
     """Name the system prompt that a checkpoint was tuned on, "system" for ours."""
     named = settings.get(WORDS_KEY)
     if named in WORDS:

@@ -59,7 +59,7 @@ class LlamaCppModel(ServedModel):
     @property
     def words(self) -> str:
         """Name the system prompt that the weights were tuned on, "system" for ours."""
-        return hf_chat.words_of(self._tuned, codeact=self._codeact)
+        return hf_chat.trained_words(self._tuned, codeact=self._codeact)
 
     async def stream(self, messages: Sequence[Message], sampling: Sampling, stop: Stop) -> AsyncGenerator[Chunk]:
         """Stream a reply; see `models.base.Model.stream`. Weights tuned on `<execute>` are asked as they were."""

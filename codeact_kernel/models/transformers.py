@@ -89,7 +89,7 @@ class TransformersModel(ServedModel):
     @property
     def words(self) -> str:
         """Name the system prompt that the checkpoint was trained on, "system" for ours."""
-        return hf_chat.words_of(self._checkpoint.settings, codeact=self._codeact)
+        return hf_chat.trained_words(self._checkpoint.settings, codeact=self._codeact)
 
     def describe(self) -> dict[str, Any]:
         """Return id, backend, the hash of local weights and the library's version."""
