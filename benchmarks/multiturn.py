@@ -6,9 +6,10 @@ Eight turns grow to about 4,000 tokens. Each turn adds an observation of some 44
 fixed length (the end mark is held back), so every system writes as many tokens. Those that run the dequantised
 weights in transformers must write the same replies, which is checked; llama.cpp runs the quantised file itself.
 
-- `ours`: our transformers backend, in its process, with the keys and values of earlier turns kept
-- `ours, lookup`: the same with `prompt_lookup` on: it guesses ahead from the conversation
-- `ours, no reuse`: the same as the first, every prompt evaluated anew
+- `ours`: our transformers backend as it comes, in its process: keys and values of earlier turns are kept, and it
+  guesses ahead from the conversation
+- `ours, no guesses`: the same with `prompt_lookup = 0`
+- `ours, no reuse`: no guesses either, and every prompt evaluated anew
 - `ours, llama.cpp`: our llamacpp backend, in its process
 - `smolagents`: `TransformersModel` of smolagents, asked with the same messages
 
@@ -36,7 +37,7 @@ from codeact_kernel.models.llamacpp import LlamaCppModel
 from codeact_kernel.models.transformers import TransformersModel
 from codeact_kernel.types import Message, Sampling
 
-TURNS, REPLY_TOKENS, LOOKUP = 8, 48, 6
+TURNS, REPLY_TOKENS = 8, 48
 ROWS = 36
 BAR_TOKENS, BAR_TIMES = 1.05, 2.5
 SYSTEM = "You are a data analyst in a live Python session. You act by writing Python code and see its output. " * 4
@@ -187,20 +188,21 @@ def table(model: str, systems: list[System]) -> str:
 
 def verdicts(systems: list[System]) -> str:
     """Return what the bars say, as Markdown; the order of the systems is that of `main`."""
-    ours, lookup, plain, _, theirs = systems
+    ours, unguessed, plain, _, theirs = systems
     evaluated = sum(turn.evaluated for turn in ours.turns)
     new = sum(ours.new(number) for number in range(TURNS))
     times, last = theirs.total / ours.total, theirs.turns[-1].seconds / ours.turns[-1].seconds
     grows = ", ".join(f"{one.name} {growth(one):.1f}" for one in systems)
-    texts = [[turn.text for turn in one.turns] for one in (ours, lookup, plain, theirs)]
+    texts = [[turn.text for turn in one.turns] for one in (ours, unguessed, plain, theirs)]
     same = sum(len(set(replies)) == 1 for replies in zip(*texts, strict=True))
     lines = [
         f"tokens evaluated by `ours`: {evaluated:,} for {new:,} new ones, {evaluated / new - 1:+.1%}",
         f"bar, at most +5 %: {'met' if evaluated <= BAR_TOKENS * new else 'MISSED'}",
-        f"`smolagents` takes {times:.1f} times the CPU of `ours` in all, {last:.1f} times in the last turn",
+        f"`smolagents` takes {times:.2f} times the CPU of `ours` in all, {last:.1f} times in the last turn",
         f"bar, {BAR_TIMES} times in all: {'met' if times >= BAR_TIMES else 'MISSED'}",
-        f"`ours, no reuse` takes {plain.total / ours.total:.1f} times the CPU of `ours`",
-        f"`ours, lookup` takes {lookup.total / ours.total:.2f} times the CPU of `ours`",
+        f"`smolagents` takes {theirs.total / unguessed.total:.2f} times the CPU of `ours, no guesses`",
+        f"`ours, no guesses` takes {unguessed.total / ours.total:.2f} times the CPU of `ours`",
+        f"`ours, no reuse` takes {plain.total / unguessed.total:.2f} times the CPU of `ours, no guesses`",
         f"the last turn takes so many times the CPU of the second, with as many new tokens: {grows}",
         f"{same} of {TURNS} replies are the same in the four that run in transformers",
     ]
@@ -227,14 +229,14 @@ def main() -> None:
     found = weights.resolve(args.model)
     endless = {"ignore_eos": True}
 
-    def ours(lookup: int = 0, **extra: Any) -> TransformersModel:
+    def ours(lookup: int, **extra: Any) -> TransformersModel:
         settings = {"threads": 1, "device": "cpu", "prompt_lookup": lookup, "extra_body": {**endless, **extra}}
         return TransformersModel(args.model, CodeAct(**settings))
 
     systems = [
-        converse("ours", Ours(ours())),
-        converse("ours, lookup", Ours(ours(LOOKUP))),
-        converse("ours, no reuse", Ours(ours(cache_prompt=False))),
+        converse("ours", Ours(ours(CodeAct().prompt_lookup))),
+        converse("ours, no guesses", Ours(ours(0))),
+        converse("ours, no reuse", Ours(ours(0, cache_prompt=False))),
         converse("ours, llama.cpp", Ours(LlamaCppModel(found, CodeAct(threads=1, extra_body=endless)))),
         converse("smolagents", Smolagents(hf_loading.converted_folder(found.sha256, "float32"))),
     ]

@@ -100,10 +100,11 @@ class CodeAct(Configurable):
     threads = Int(0, min=0, help="Threads of the embedded model; 0 takes all cores but one.").tag(config=True)
     device = Unicode("auto", help="Where hf: models run: auto, cpu, cuda, cuda:1.").tag(config=True)
     prompt_lookup = Int(
-        0,
-        min=0,
+        -1,
+        min=-1,
         max=64,
-        help="hf: models guess up to so many tokens at a time from the conversation; the reply stays the same.",
+        help="hf: models guess up to so many tokens at a time from the conversation; the reply stays the same. "
+        "-1 takes 6 in float32 and none in the shorter types, whose rounding may turn a tie; 0 never guesses.",
     ).tag(config=True)
     draft_model = Unicode(
         "",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from codeact_kernel.models.hf_engine import Counts, Engine, How, TooLongError
+from codeact_kernel.models.hf_engine import AUTO_LOOKUP, Counts, Engine, How, TooLongError
 
 torch = pytest.importorskip("torch", reason="torch is not installed: pip install '.[transformers,test]'")
 pytest.importorskip("transformers", reason="transformers is not installed: pip install '.[transformers,test]'")
@@ -193,6 +193,17 @@ def test_a_reply_of_repetitions_takes_fewer_passes_with_lookup():
     assert guessed == plain
     assert len(plain) == 120
     assert quick.passes < slow.passes
+
+
+def test_guessing_is_left_to_the_engine_in_float32_only():
+    engine = engine_of()
+    prompt = prompt_of(3, 20) * 4
+    _, told = ask(engine, prompt, max_tokens=120, endless=True, lookup=AUTO_LOOKUP)
+    _, chosen = ask(engine, prompt, max_tokens=120, endless=True, lookup=-1)
+    assert chosen.passes == told.passes < 121
+    engine.model.to(torch.bfloat16)
+    _, half = ask(engine, prompt, max_tokens=120, endless=True, lookup=-1, fresh=True)
+    assert half.passes == half.written == 120
 
 
 def test_a_long_prompt_is_evaluated_in_parts_between_which_stop_is_heard(monkeypatch):

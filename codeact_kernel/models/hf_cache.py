@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 ROOM = 512
 """Tokens that a layer makes room for beyond what it holds, and at least an eighth of that."""
-LOOKUP_NGRAM = 3
 
 
 @dataclass(slots=True)
@@ -104,13 +103,3 @@ def common(left: Sequence[int], right: Sequence[int]) -> int:
         (at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
         min(len(left), len(right)),
     )
-
-
-def guess(tokens: Sequence[int], most: int) -> list[int]:
-    """Return up to `most` tokens that followed the last few tokens where they stood before."""
-    for size in range(min(LOOKUP_NGRAM, len(tokens) - 1), 1, -1):
-        tail = list(tokens[-size:])
-        for at in range(len(tokens) - size - 1, -1, -1):
-            if tokens[at] == tail[0] and list(tokens[at : at + size]) == tail:
-                return list(tokens[at + size : at + size + most])
-    return []

@@ -14,7 +14,8 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.models.hf_cache import Slot, common, guess, new_slot
+from codeact_kernel.models.hf_cache import Slot, common, new_slot
+from codeact_kernel.models.hf_guess import Pace, guess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -24,6 +25,8 @@ PREFILL_TOKENS = 512
 CACHE_BYTES = 1 << 30
 """Keys and values kept of conversations that are not being asked."""
 MOST_SLOTS = 8
+AUTO_LOOKUP = 6
+"""Tokens that are guessed at a time in float32 where the caller leaves it open; in shorter types none."""
 
 
 class TooLongError(ValueError):
@@ -32,7 +35,7 @@ class TooLongError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How a reply is drawn. `lookup` is the number of tokens to guess from the prompt at a time, 0 for none.
+    """How a reply is drawn. `lookup` tokens are guessed from the conversation at a time: 0 none, -1 AUTO_LOOKUP.
 
     `draft` is the number that the engine's draft model writes, if there is one and the prompt has none to guess.
     `fresh` evaluates the whole prompt and keeps nothing; `endless` goes on where the model would end.
@@ -96,13 +99,14 @@ class Engine:
             raise TooLongError(f"{len(prompt)} tokens, and the context size is {self.window}")
         slot = self._slot(prompt, fresh=how.fresh)
         counts.cached = len(slot.tokens)
-        pick = _Picker(self, how)
+        pick, pace = _Picker(self, how), Pace(self._most_guessed(how))
         tokens = list(prompt)
         most = min(how.max_tokens, room)
         self._prefill(slot, tokens, counts, check)
         while counts.written < most and not counts.ended:
             check()
-            draft = self._draft(slot, tokens, how, most - counts.written - 1, check)
+            looked = self._repeated(slot, tokens, min(pace.size(), most - counts.written - 1))
+            draft = looked or self._draft(slot, tokens, how, most - counts.written - 1, check)
             rows = self._forward(slot, [*tokens[len(slot.tokens) :], *draft], len(draft) + 1, counts)
             right = len(slot.tokens) - len(draft)
             try:
@@ -118,19 +122,27 @@ class Engine:
                         break
                     right += 1
             finally:
+                pace.learn(len(looked), right - len(slot.tokens) + len(draft))
                 slot.crop(right)
 
+    def _most_guessed(self, how: How) -> int:
+        if how.lookup >= 0:
+            return how.lookup
+        return AUTO_LOOKUP if self.model.dtype is self.torch.float32 else 0
+
+    @staticmethod
+    def _repeated(slot: Slot, tokens: list[int], most: int) -> list[int]:
+        """Return up to `most` tokens that may come next, from what stands in the conversation."""
+        return guess(tokens, most) if most > 0 and _can_guess(slot, tokens, most) else []
+
     def _draft(self, slot: Slot, tokens: list[int], how: How, room: int, check: Callable[[], None]) -> list[int]:
-        """Return up to `room` tokens that may come next; a wrong guess must be taken out of the cache again."""
-        lookup, draft = min(how.lookup, room), min(how.draft, room) if self._drafter else 0
-        most, pending = max(lookup, draft), len(tokens) - len(slot.tokens)
-        if most < 1 or not slot.croppable(most + pending):
+        """Return up to `room` tokens that the draft model writes next."""
+        most = min(how.draft, room)
+        if self._drafter is None or most < 1 or not _can_guess(slot, tokens, most):
             return []
-        found = guess(tokens, lookup) if lookup else []
-        if not found and draft and self._drafter is not None:
-            with contextlib.suppress(TooLongError):  # its window may be smaller
-                found = list(self._drafter.reply(tokens, How(draft, endless=how.endless), Counts(), check))
-        return found
+        with contextlib.suppress(TooLongError):  # its window may be smaller
+            return list(self._drafter.reply(tokens, How(most, endless=how.endless), Counts(), check))
+        return []
 
     def _prefill(self, slot: Slot, tokens: list[int], counts: Counts, check: Callable[[], None]) -> None:
         """Evaluate all tokens but the last few, whose pass gives the first token of the reply as well."""
@@ -186,6 +198,11 @@ class Engine:
             len(self._slots) > MOST_SLOTS or sum(slot.size() for slot in self._slots) > self._cache_bytes
         ):
             self._slots.pop(0)
+
+
+def _can_guess(slot: Slot, tokens: list[int], most: int) -> bool:
+    """Say whether so many wrong guesses could be taken out of the cache again."""
+    return slot.croppable(most + len(tokens) - len(slot.tokens))
 
 
 class _Picker:
