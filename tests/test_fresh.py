@@ -98,6 +98,24 @@ def test_missing_kernelspec_and_broken_kernel_are_one_sentence(tmp_path):
             os.environ["JUPYTER_PATH"] = old
 
 
+def test_a_kernel_that_nobody_looks_into_has_the_agents_functions():
+    async def check(executor):
+        assert (await executor.run("final_answer(3); x = 4")).status == "ok"
+        assert (await executor.inspect()).names == {}
+        assert await executor.evaluate("final_answer.value + x") == "7"
+
+    asyncio.run(with_executor(check, look=False))
+
+
+def test_a_kernel_that_cannot_be_prepared_is_refused_in_one_sentence_and_ended(monkeypatch):
+    monkeypatch.setattr(FreshExecutor, "_preparation", lambda _: "1 / 0")
+    executor = FreshExecutor()
+    with pytest.raises(ExecutionError, match=r"could not be prepared \(ZeroDivisionError: .*it needs Python 3\.9"):
+        asyncio.run(executor.start())
+    with pytest.raises(ExecutionError, match="call start"):
+        asyncio.run(executor.run("1"))
+
+
 def test_a_kernel_that_dies_is_noticed_within_a_second():
     async def check(executor):
         began = time.monotonic()

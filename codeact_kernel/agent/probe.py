@@ -21,14 +21,13 @@ from codeact_kernel.agent.probe_values import MODULE_DICT, exact_text, label_of,
 from codeact_kernel.secret_names import is_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 MOST_NAMES, MOST_FUNCTIONS = 60, 30
 SHELL_NAMES = frozenset(("In", "Out", "get_ipython", "exit", "quit"))
+FUNCTION_PARTS = ("../secret_names", "probe_values", "probe_functions")
 PARTS = (
-    "../secret_names",
-    "probe_values",
-    "probe_functions",
+    *FUNCTION_PARTS,
     "probe_advice",
     "probe_errors",
     "probe_files",
@@ -37,13 +36,14 @@ PARTS = (
 )
 
 
-def source() -> str:
+def source(parts: Sequence[str] = PARTS) -> str:
     """Return the probe as one self-contained text: run it in an empty dict, then call its `report`.
 
-    It needs Python >= 3.9 and its standard library only. Raises OSError when our own files cannot be read.
+    FUNCTION_PARTS are enough for `install`. It needs Python >= 3.9 and its standard library only. Raises OSError
+    when our own files cannot be read.
     """
     ours = re.compile(r"^from (?:codeact_kernel|__future__)[^\n(]*(?:\([^)]*\))?\n", re.MULTILINE)
-    texts = [(Path(__file__).parent / f"{part}.py").read_text("utf-8") for part in PARTS]
+    texts = [(Path(__file__).parent / f"{part}.py").read_text("utf-8") for part in parts]
     return "from __future__ import annotations\n\n" + "\n\n".join(ours.sub("", text) for text in texts)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from codeact_kernel.errors import ExecutionError
 from codeact_kernel.execute import kernelside
 from codeact_kernel.execute.fresh import FreshExecutor
-from codeact_kernel.execute.process import KernelDeadError, KernelProcess
+from codeact_kernel.execute.process import KernelProcess
 
 HELLO_SECONDS = 15.0
 """How long a kernel has to answer; one that is busy with a cell does not."""
@@ -153,11 +153,8 @@ class AttachedExecutor(FreshExecutor):
 
     async def _value(self, expression: str) -> Any:
         """Return the value of an expression in the kernel, which has a literal's repr; None where it has none."""
+        found = await self._expression(expression)
         try:
-            reply = await self._silently("", {"value": expression})
-        except KernelDeadError as error:
-            raise ExecutionError(str(error)) from None
-        try:
-            return ast.literal_eval(reply["user_expressions"]["value"]["data"]["text/plain"])
+            return ast.literal_eval(found["data"]["text/plain"])
         except (KeyError, ValueError, SyntaxError):
             return None

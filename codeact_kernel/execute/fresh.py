@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import json
-import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,19 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.agent.approval import in_thread
 from codeact_kernel.errors import ExecutionError
 from codeact_kernel.execute import interrupt, isolated_outputs
-from codeact_kernel.execute.boot import LOOK, SETTLE, preparation
+from codeact_kernel.execute.boot import LOOK, PRINTS_LATE, SETTLE, preparation
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, safe_json
 from codeact_kernel.execute.memory import held
-from codeact_kernel.execute.process import KernelDeadError, KernelProcess
-from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
+from codeact_kernel.execute.process import KernelDeadError, KernelProcess, request_of
+from codeact_kernel.execute.report import (
+    error_of,
+    fault_of,
+    final_of,
+    left_of,
+    plain_error_of,
+    result_of,
+    snapshot_of,
+)
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
@@ -29,12 +36,6 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 5.0
 """How long a cell may take to end after its timeout before the kernel is killed."""
 PERSIST_SECONDS = 1.5  # a cell that swallowed an interrupt is interrupted again this often
-PRINTS_LATE = re.compile(
-    r"^\s*[!%]|=\s*[!%]|\b(?:subprocess|os\.\w|system|p?open|[Tt]hread|concurrent|multiprocessing|joblib|n_jobs|ctypes"
-    r"|asyncio|await)\b",
-    re.MULTILINE,
-)
-"""What may print when its cell has ended: processes, threads, tasks."""
 
 
 @dataclass(slots=True)
@@ -109,16 +110,22 @@ class FreshExecutor:
         self._python = self._kernel.info.get("language_info", {}).get("name") == "python"
         if self._python:
             try:
-                reply = await self._silently(self._preparation(), {})
-            except KernelDeadError as error:
+                await self._prepare()
+            except BaseException:
                 await self.close()
-                raise ExecutionError(str(error)) from None
-            if reply.get("status") != "ok":
-                await self.close()
-                raise ExecutionError(
-                    f"The kernel {self._name!r} could not be prepared ({reply.get('ename')}: "
-                    f"{reply.get('evalue')}); it needs Python 3.9 or later and IPython."
-                )
+                raise
+
+    async def _prepare(self) -> None:
+        """Put what runs on the kernel's side there.
+
+        As an expression: of a cell so long, IPython would first look at every token for its own syntax (30 ms).
+        """
+        found = await self._expression(self._preparation())
+        if found.get("status") != "ok":
+            raise ExecutionError(
+                f"The kernel {self._name!r} could not be prepared ({fault_of(found)}); "
+                "it needs Python 3.9 or later and IPython."
+            )
 
     @property
     def python(self) -> bool:
@@ -127,7 +134,7 @@ class FreshExecutor:
 
     def _preparation(self) -> str:
         """Return the code that puts what runs on the kernel's side there."""
-        return preparation(literal=self._literal)
+        return preparation(literal=self._literal, look=self._look)
 
     async def run(self, code: str, *, timeout: float | None = None) -> Execution:
         """Run one cell; see `execute.base.Executor`.
@@ -172,7 +179,7 @@ class FreshExecutor:
             execution_count=count,
             started=started,
             finished=finished,
-            error=error_of(report) or _plain_error(reply),
+            error=error_of(report) or plain_error_of(reply),
             result=result_of(report),
             final=final_of(report),
             snapshot=snapshot_of(report) if report else None,
@@ -182,7 +189,7 @@ class FreshExecutor:
 
     async def _carry_out(self, cell: _Cell, code: str, timeout: float | None) -> tuple[str, dict[str, Any]]:
         """Execute, interrupt at the timeout and again while it is ignored, kill in the end."""
-        content = _request(code, allow_stdin=self._answer_stdin is not None)
+        content = request_of(code, allow_stdin=self._answer_stdin is not None)
         on_input = self._answered(cell) if self._answer_stdin is not None else None
         work = asyncio.create_task(self._kernel.execute(content, on_message=self._heard(cell), on_input=on_input))
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -279,9 +286,22 @@ class FreshExecutor:
         heard: Callable[[str, dict[str, Any]], None] | None = None,
         late: str | None = None,
     ) -> dict[str, Any]:
-        content = _request(code, silent=True, expressions=expressions)
+        content = request_of(code, silent=True, expressions=expressions)
         _, reply = await self._kernel.execute(content, on_message=heard or (lambda *_: None), late=late)
         return reply
+
+    async def _expression(self, expression: str) -> dict[str, Any]:
+        """Return what the kernel says of an expression: status, data; ename and evalue where it raised.
+
+        Raises:
+            ExecutionError: the kernel is dead.
+        """
+        try:
+            reply = await self._silently("", {"value": expression})
+        except KernelDeadError as error:
+            raise ExecutionError(str(error)) from None
+        found: dict[str, Any] = (reply.get("user_expressions") or {}).get("value") or {}
+        return found
 
     async def inspect(self) -> Snapshot:
         """Return the namespace as it is now; an empty one where the kernel is not Python or is dead.
@@ -300,15 +320,9 @@ class FreshExecutor:
         """Return the text of an expression's value; see `execute.base.Executor`."""
         self._must_be_started()
         async with self._lock:
-            try:
-                reply = await self._silently("", {"value": f"str(({expression}))"})
-            except KernelDeadError as error:
-                raise ExecutionError(str(error)) from None
-        found = (reply.get("user_expressions") or {}).get("value") or {}
+            found = await self._expression(f"str(({expression}))")
         if found.get("status") != "ok":
-            raise ExecutionError(
-                f"{found.get('ename', 'Error')}: {found.get('evalue', 'no answer of the kernel')}"
-            )
+            raise ExecutionError(fault_of(found))
         return str(ast.literal_eval(found["data"]["text/plain"]))
 
     async def interrupt(self) -> None:
@@ -357,10 +371,7 @@ class FreshExecutor:
         if self._python and on != self._literal:
             self._literal = on
             async with self._lock:
-                try:
-                    await self._silently(f"__import__('_codeact_side').literally(get_ipython(), {on})", {})
-                except KernelDeadError as error:
-                    raise ExecutionError(str(error)) from None
+                await self._expression(f"__import__('_codeact_side').literally(get_ipython(), {on})")
 
     def describe(self) -> dict[str, Any]:
         """Return the `kernel` entry of an episode's header: name, implementation_version, language_version."""
@@ -379,22 +390,3 @@ class FreshExecutor:
     def _must_be_started(self) -> None:
         if self._loop is None:
             raise ExecutionError("The kernel is not running; call start() first.")
-
-
-def _request(
-    code: str, *, silent: bool = False, expressions: dict[str, str] | None = None, allow_stdin: bool = False
-) -> dict[str, Any]:
-    return {
-        "code": code,
-        "silent": silent,
-        "store_history": not silent,
-        "user_expressions": expressions or {},
-        "allow_stdin": allow_stdin,
-        "stop_on_error": False,
-    }
-
-
-def _plain_error(reply: dict[str, Any]) -> ErrorReport | None:
-    if reply.get("status") == "ok":
-        return None
-    return ErrorReport(str(reply.get("ename", "KeyboardInterrupt")), str(reply.get("evalue", "")))

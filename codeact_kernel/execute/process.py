@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 DEATH_POLL_SECONDS = 0.2
+GONE_SECONDS = 0.1
+GONE_POLL_SECONDS = 0.002
+RECONNECT_MS = 5
+"""How often a socket tries a kernel that does not listen yet; ZeroMQ's default loses up to 100 ms at a start."""
 WATCH_SECONDS = 0.5
 STRAGGLER_SECONDS = 10.0
 """How long after the reply the idle message may be missing, or the other way round."""
@@ -43,6 +47,20 @@ def child_environment(extra: dict[str, str] | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not is_secret_variable(name)}
     kept.pop("PYTEST_CURRENT_TEST", None)
     return {**kept, **(extra or {})}
+
+
+def request_of(
+    code: str, *, silent: bool = False, expressions: dict[str, str] | None = None, allow_stdin: bool = False
+) -> dict[str, Any]:
+    """Return the content of an execute_request for `KernelProcess.execute`; a silent one is not counted."""
+    return {
+        "code": code,
+        "silent": silent,
+        "store_history": not silent,
+        "user_expressions": expressions or {},
+        "allow_stdin": allow_stdin,
+        "stop_on_error": False,
+    }
 
 
 class KernelProcess:
@@ -81,6 +99,7 @@ class KernelProcess:
 
         self._context = zmq.asyncio.Context()
         self._context.rcvhwm = 0  # a subscriber with a full queue loses outputs without a word
+        self._context.reconnect_ivl = RECONNECT_MS
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         self._manager = AsyncKernelManager(kernel_name=self._name, context=self._context)
         if self._isolation is not None:
@@ -304,6 +323,12 @@ class KernelProcess:
         elif self._manager is not None and self._manager.has_kernel:
             await self._manager.provisioner.kill()
 
+    async def _gone(self) -> None:
+        """Wait a moment for a killed process to be gone: the manager's own wait looks every 100 ms only."""
+        deadline = asyncio.get_running_loop().time() + GONE_SECONDS
+        while await self.alive() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 - as in `_death`
+            await asyncio.sleep(GONE_POLL_SECONDS)
+
     async def close(self) -> None:
         """End the process, its children, channels and files. May be called again."""
         manager, client, context, stderr = self._manager, self._client, self._context, self._stderr
@@ -315,6 +340,7 @@ class KernelProcess:
             client.stop_channels()
         if manager is not None and manager.has_kernel:
             await self.kill()
+            await self._gone()
             with contextlib.suppress(RuntimeError, OSError):
                 await manager.shutdown_kernel(now=True)
         if context is not None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from codeact_kernel.errors import ExecutionError
 from codeact_kernel.execute.around import DISPLAY_FAILED
+from codeact_kernel.execute.boot import PRINTS_LATE
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, Patch
-from codeact_kernel.execute.fresh import PRINTS_LATE
 from codeact_kernel.execute.live import LiveExecutor
 from codeact_kernel.execute.serving import PERSIST_SECONDS, Outcome, submit
 from codeact_kernel.types import ErrorReport, Execution

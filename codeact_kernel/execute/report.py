@@ -51,3 +51,15 @@ def result_of(report: Mapping[str, Any]) -> str | None:
     """Return the summary of the cell's last expression, None where there was none."""
     result = report.get("result")
     return None if result is None else str(result)
+
+
+def fault_of(said: dict[str, Any]) -> str:
+    """Return "name: message" of an error in a kernel's reply, or in its answer to an expression."""
+    return f"{said.get('ename', 'Error')}: {said.get('evalue', 'no answer of the kernel')}"
+
+
+def plain_error_of(reply: dict[str, Any]) -> ErrorReport | None:
+    """Return the error of a reply to a cell, without frames and hints; None where it had none."""
+    if reply.get("status") == "ok":
+        return None
+    return ErrorReport(str(reply.get("ename", "KeyboardInterrupt")), str(reply.get("evalue", "")))
