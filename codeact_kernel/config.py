@@ -98,6 +98,13 @@ class CodeAct(Configurable):
         help="Re-running an unchanged cell whose episode is done shows its saved answer (Run All is free).",
     ).tag(config=True)
     threads = Int(0, min=0, help="Threads of the embedded model; 0 takes all cores but one.").tag(config=True)
+    slots = Int(
+        1,
+        min=1,
+        max=32,
+        help="Conversations that the embedded model writes at once, each with a context of its own in memory; the "
+        "others wait. With more than one, a greedy reply may depend on what else is written.",
+    ).tag(config=True)
     device = Unicode("auto", help="Where hf: models run: auto, cpu, cuda, cuda:1.").tag(config=True)
     prompt_lookup = Int(
         -1,

@@ -6,21 +6,28 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from codeact_kernel.config import CodeAct
+from codeact_kernel.errors import ConfigError
 from codeact_kernel.evaluate.ledger import LEDGER
 from codeact_kernel.evaluate.run import Order, evaluate
 from codeact_kernel.evaluate.suites.m3tooleval import M3ToolEval
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'codeact-kernel[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'codeact-kernel[ray]'")
 
 SMALL = Path(__file__).with_name("m3tooleval_small")
 TIMES = {"started", "seconds"}
 SECRET = "A_SECRET_API_KEY"
+
+
+@pytest.fixture(autouse=True)
+def the_workers_find_our_models(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SMALL.parent), os.environ.get("PYTHONPATH", "")]))
 
 
 def order(out, engine, **more):
@@ -47,19 +54,21 @@ def workers():
 def test_ray_gives_what_the_local_engine_gives_also_when_a_worker_is_killed(tmp_path, monkeypatch):
     monkeypatch.setenv(SECRET, "do not pass on")
     local = evaluate(order(tmp_path / "local", "local"), lambda _: None)
-    seen = []
+    seen, over = [], threading.Event()
 
     def kill_one():
-        for _ in range(600):
+        while not over.wait(0.2):
             players, kernels = workers()
             if players and kernels:
                 seen.append(players[0].environ().get(SECRET))
                 players[0].kill()
                 return
-            time.sleep(0.2)
 
     threading.Thread(target=kill_one, daemon=True).start()
-    spread = evaluate(order(tmp_path / "ray", "ray"), lambda _: None)
+    try:
+        spread = evaluate(order(tmp_path / "ray", "ray"), lambda _: None)
+    finally:
+        over.set()
     assert seen == [None]
     assert os.environ[SECRET] == "do not pass on"
     events = [json.loads(line) for line in (tmp_path / "ray" / LEDGER).read_bytes().splitlines()]
@@ -73,3 +82,23 @@ def test_ray_gives_what_the_local_engine_gives_also_when_a_worker_is_killed(tmp_
     while workers()[1] and time.monotonic() < until:
         time.sleep(0.2)
     assert workers()[1] == []
+
+
+@pytest.mark.timeout(300)
+def test_more_at_once_than_the_cluster_has_room_for_waits_for_room_and_not_for_ever(tmp_path):
+    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    try:
+        rows = evaluate(order(tmp_path, "ray"), lambda _: None)
+    finally:
+        ray.shutdown()
+    assert [row["set_aside"] for row in rows] == [""] * 4
+    assert {row["attempt"] for row in rows} == {1}
+
+
+@pytest.mark.timeout(300)
+def test_workers_that_never_start_end_the_evaluation_with_the_reason(tmp_path):
+    class Elsewhere(M3ToolEval):
+        name = "a suite that the workers do not have"
+
+    with pytest.raises(ConfigError, match=r"workers do not start, 5 in a row: .*KeyError"):
+        evaluate(replace(order(tmp_path, "ray"), suite=Elsewhere()), lambda _: None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -26,37 +27,43 @@ if TYPE_CHECKING:
 ADDRESS = "RAY_ADDRESS"
 """Ray's own variable: a running cluster. Without it, one is started on this machine and ends with us."""
 LOST = "The worker that played it was lost."
+MOST_STILLBORN = 5
+"""So many workers in a row that die while they start are no bad luck."""
 
 
 def run(jobs: Iterable[Job], setup: Setup, begin: Callable[[Job], int]) -> Iterator[Done]:
     """Play jobs on the cluster, at most `setup.jobs` at once; see `engine_local.run`.
 
     Raises:
-        ConfigError: Ray is not installed, or the model cannot be had.
+        ConfigError: Ray is not installed, its workers do not start, or the model cannot be had.
     """
     ray = _ray()
     with _cluster(ray, setup.jobs):
         players = _Players(ray, setup)
         playing: dict[Any, tuple[Any, Job, int]] = {}
-        pending = iter(jobs)
+        waiting = deque(jobs)
         try:
             while True:
-                while len(playing) < setup.jobs and not setup.stop.is_set():
-                    job = next(pending, None)
-                    if job is None:
-                        break
-                    attempt, player = begin(job), players.take()
+                if setup.stop.is_set():
+                    waiting.clear()
+                while waiting and players.free:
+                    job, player = waiting.popleft(), players.free.pop()
+                    attempt = begin(job)
                     playing[player.play.remote(asdict(job), attempt)] = player, job, attempt
-                if not playing:
+                if not playing and not waiting:
                     return
-                ready, _ = ray.wait(list(playing), num_returns=1)
+                players.make(min(len(waiting), setup.jobs - len(playing)))
+                ready, _ = ray.wait([*playing, *players.making], num_returns=1)
+                if ready[0] not in playing:
+                    players.made(ready[0])
+                    continue
                 player, job, attempt = playing.pop(ready[0])
                 try:
                     row, episode, reason = ray.get(ready[0])
                 except ray.exceptions.RayError:
                     yield job, attempt, None, LOST
                     continue
-                players.give_back(player)
+                players.free.append(player)
                 if row is not None and episode:
                     _keep(setup, row["episode"], episode)
                 yield job, attempt, row, reason
@@ -65,11 +72,14 @@ def run(jobs: Iterable[Job], setup: Setup, begin: Callable[[Job], int]) -> Itera
 
 
 class _Players:
-    """Players that are free; a new one is made when there is none, also in place of one that was lost."""
+    """Players that are free, and those that wait for room in the cluster: a job is given to one that is there."""
 
     def __init__(self, ray: Any, setup: Setup) -> None:
         settings = packed(setup.config)
-        self._ray, self._free = ray, list[Any]()
+        self._ray = ray
+        self.free: list[Any] = []
+        self.making: dict[Any, Any] = {}
+        self._stillborn = 0
         self._gate = None
         if not setup.config.model.startswith(ANEW):
             resolve(setup.config)  # what cannot be had is said here, before anything is begun
@@ -82,17 +92,36 @@ class _Players:
         self._made = ray.remote(RemotePlayer).options(num_cpus=1, max_restarts=0)
         self._arguments = (setup.suite.name, settings, str(setup.data) if setup.data else None, self._gate)
 
-    def take(self) -> Any:
-        return self._free.pop() if self._free else self._made.remote(*self._arguments)
+    def make(self, most: int) -> None:
+        """Ask the cluster for players until `most` are on their way, also in place of lost ones."""
+        for _ in range(most - len(self.making)):
+            player = self._made.remote(*self._arguments)
+            self.making[player.ready.remote()] = player
 
-    def give_back(self, player: Any) -> None:
-        self._free.append(player)
+    def made(self, ready: Any) -> None:
+        """Take in a player that has started, or failed to.
+
+        Raises:
+            ConfigError: one after another failed.
+        """
+        player = self.making.pop(ready)
+        try:
+            self._ray.get(ready)
+        except self._ray.exceptions.RayError as error:
+            self._stillborn += 1
+            if self._stillborn < MOST_STILLBORN:
+                return
+            reason = str(error).strip().splitlines()[-1]
+            raise ConfigError(f"Ray's workers do not start, {self._stillborn} in a row: {reason}") from None
+        self._stillborn = 0
+        self.free.append(player)
 
     def close(self, playing: list[Any]) -> None:
         """End all players, those that are idle with their kernels first."""
         with contextlib.suppress(self._ray.exceptions.RayError):
-            self._ray.get([player.close.remote() for player in self._free], timeout=10)
-        for actor in (*playing, *self._free, *([self._gate] if self._gate is not None else [])):
+            self._ray.get([player.close.remote() for player in self.free], timeout=10)
+        gate = [self._gate] if self._gate is not None else []
+        for actor in (*playing, *self.free, *self.making.values(), *gate):
             self._ray.kill(actor)
 
 

@@ -131,6 +131,9 @@ class RemotePlayer:
         self._config = CodeAct().updated(**settings)
         self._kernels = Kernels()
 
+    async def ready(self) -> None:
+        """Return when the player has started."""
+
     async def play(self, job: dict[str, Any], attempt: int) -> tuple[Row | None, str, str]:
         """Play a job; return its row and its episode's text, or None and why the attempt does not count."""
         model: Any = None

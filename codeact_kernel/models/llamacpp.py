@@ -39,8 +39,8 @@ class LlamaCppModel(ServedModel):
         config = config or CodeAct()
         program = Program(
             module=server.__name__,
-            arguments=("--model", str(weights.path)),
-            settings=(weights.sha256, server.CONTEXT_TOKENS, server.SLOTS, self._revision),
+            arguments=("--model", str(weights.path), "--slots", str(config.slots)),
+            settings=(weights.sha256, server.CONTEXT_TOKENS, config.slots, self._revision),
             threads=config.threads or server.default_threads(),
             source=str(weights.path),
         )

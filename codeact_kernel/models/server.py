@@ -27,11 +27,8 @@ if TYPE_CHECKING:
 
 CONTEXT_TOKENS = 8192
 """Per slot. Qwen2.5-Coder 1.5B takes 28 kB a token for it."""
-SLOTS = 1
-"""Requests wait for each other: in one batch they were no faster on a CPU, and a greedy reply depended
-on what else was being written. A conversation that lost the slot gets its prompt back from memory."""
 PROMPT_CACHE_MIB = 512
-"""Prompts that lost their slot are kept in memory up to this size."""
+"""Prompts that lost their slot to another conversation are kept in memory up to this size."""
 LOCK_SECONDS = 1.0
 WATCH_SECONDS = 1.0
 COUNTERS = re.compile(
@@ -49,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--state", required=True, type=Path)
     parser.add_argument("--threads", default=0, type=int)
     parser.add_argument("--context", default=CONTEXT_TOKENS, type=int)
-    parser.add_argument("--slots", default=SLOTS, type=int)
+    parser.add_argument("--slots", default=1, type=int)
     parser.add_argument("--idle-minutes", default=15.0, type=float)
     options = parser.parse_args(arguments)
     with contextlib.ExitStack() as stack:
