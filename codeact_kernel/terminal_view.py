@@ -8,6 +8,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from codeact_kernel.agent.listeners import NoView
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,30 +33,12 @@ def printable(text: str, stream: TextIO) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding, "replace")
 
 
-class QuietView:
+class QuietView(NoView):
     """Shows nothing but warnings, and these on stderr."""
-
-    def asking(self, step: int) -> None:
-        """Do nothing."""
-
-    def chunk(self, chunk: Chunk) -> None:
-        """Do nothing."""
-
-    def proposed(self, step: Step, risks: Sequence[Risk]) -> None:
-        """Do nothing."""
-
-    def running(self, step: Step) -> None:
-        """Do nothing."""
-
-    def finished(self, step: Step) -> None:
-        """Do nothing."""
 
     def warn(self, sentence: str) -> None:
         """Print it."""
         print(f"codeact: {printable(sentence, sys.stderr)}", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class Clock:

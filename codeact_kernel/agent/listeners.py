@@ -51,3 +51,28 @@ class View(Protocol):
 
     def close(self) -> None:
         """Nothing more will come."""
+
+
+class NoView:
+    """A view that shows nothing."""
+
+    def asking(self, step: int) -> None:
+        """Do nothing."""
+
+    def chunk(self, chunk: Chunk) -> None:
+        """Do nothing."""
+
+    def proposed(self, step: Step, risks: Sequence[Risk]) -> None:
+        """Do nothing."""
+
+    def running(self, step: Step) -> None:
+        """Do nothing."""
+
+    def finished(self, step: Step) -> None:
+        """Do nothing."""
+
+    def warn(self, sentence: str) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -30,7 +30,7 @@ from codeact_kernel.execute.around import (
 )
 from codeact_kernel.execute.capture import OutputReducer, Tee
 from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
-from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
+from codeact_kernel.execute.report import reported
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, now
 
 if TYPE_CHECKING:
@@ -233,21 +233,17 @@ class AgentCells:
                 notes = changed_names(request.watch)
                 report = look(shell, count, failure)
         request.guard = None
-        request.finish(
-            Execution(
-                status=status_of(failure, struck=struck, why=request.why),
-                outputs=reducer.outputs(),
-                execution_count=count,
-                started=started,
-                finished=finished,
-                error=error_of(report) or plain_error(failure),
-                result=result_of(report),
-                final=final_of(report),
-                snapshot=snapshot_of(report) if report else None,
-                stdin=tuple(stdin),
-                notes=(*notes, *left_of(report)),
-            )
+        ran = Execution(
+            status=status_of(failure, struck=struck, why=request.why),
+            outputs=reducer.outputs(),
+            execution_count=count,
+            started=started,
+            finished=finished,
+            error=plain_error(failure),
+            stdin=tuple(stdin),
+            notes=notes,
         )
+        request.finish(reported(ran, report))
         if reply is None:
             return self._decline(str(failure) if isinstance(failure, ProtectedName) else NEVER_BEGUN)
         return reply

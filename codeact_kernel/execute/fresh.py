@@ -16,15 +16,7 @@ from codeact_kernel.execute.boot import LOOK, PRINTS_LATE, SETTLE, preparation
 from codeact_kernel.execute.capture import OUTPUT_TYPES, OutputReducer, safe_json
 from codeact_kernel.execute.memory import held
 from codeact_kernel.execute.process import KernelDeadError, KernelProcess, request_of
-from codeact_kernel.execute.report import (
-    error_of,
-    fault_of,
-    final_of,
-    left_of,
-    plain_error_of,
-    result_of,
-    snapshot_of,
-)
+from codeact_kernel.execute.report import fault_of, plain_error_of, reported, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
@@ -173,19 +165,16 @@ class FreshExecutor:
             finally:
                 if self._cell is cell:
                     self._cell = None
-        return Execution(
+        ran = Execution(
             status=status,
             outputs=cell.reducer.outputs(),
             execution_count=count,
             started=started,
             finished=finished,
-            error=error_of(report) or plain_error_of(reply),
-            result=result_of(report),
-            final=final_of(report),
-            snapshot=snapshot_of(report) if report else None,
+            error=plain_error_of(reply),
             stdin=tuple(cell.stdin),
-            notes=left_of(report),
         )
+        return reported(ran, report)
 
     async def _carry_out(self, cell: _Cell, code: str, timeout: float | None) -> tuple[str, dict[str, Any]]:
         """Execute, interrupt at the timeout and again while it is ignored, kill in the end."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from codeact_kernel.types import ErrorReport, NameInfo, Snapshot
+from codeact_kernel.types import ErrorReport, Execution, NameInfo, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def reported(ran: Execution, report: Mapping[str, Any]) -> Execution:
+    """Return an execution with what the report says of it; an empty report leaves it as it is."""
+    return replace(
+        ran,
+        error=error_of(report) or ran.error,
+        result=result_of(report),
+        final=final_of(report),
+        snapshot=snapshot_of(report) if report else None,
+        notes=(*ran.notes, *left_of(report)),
+    )
 
 
 def snapshot_of(report: Mapping[str, Any]) -> Snapshot:

@@ -32,7 +32,7 @@ from codeact_kernel.execute.around import (
 from codeact_kernel.execute.capture import OutputReducer
 from codeact_kernel.execute.interrupt import CELL_CODE, NEVER_BEGUN, SigintGuard
 from codeact_kernel.execute.memory import held
-from codeact_kernel.execute.report import error_of, final_of, left_of, result_of, snapshot_of
+from codeact_kernel.execute.report import reported, snapshot_of
 from codeact_kernel.types import ErrorReport, Execution, ExecutionStatus, Snapshot, now
 
 if TYPE_CHECKING:
@@ -178,19 +178,17 @@ class ServingExecutor:
                 notes = changed_names(self._watch)
                 report = look(self._shell, count, failure) if self._looks else {}
             serving.capture = None
-        return Execution(
+        ran = Execution(
             status=status_of(failure, struck=struck, why=outcome.why),
             outputs=reducer.outputs(),
             execution_count=count,
             started=started,
             finished=finished,
-            error=error_of(report) or plain_error(failure),
-            result=result_of(report),
-            final=final_of(report),
-            snapshot=snapshot_of(report) if report else None,
+            error=plain_error(failure),
             stdin=tuple(stdin),
-            notes=(*notes, *left_of(report)),
+            notes=notes,
         )
+        return reported(ran, report)
 
     async def _run_code(self, code: str) -> Any:
         """Run a cell as ipykernel would, inline figures included; returns IPython's ExecutionResult."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codeact_kernel.agent import formats, prompt
 from codeact_kernel.agent.approval import NOBODY
 from codeact_kernel.agent.conversation import Conversation, Limits
+from codeact_kernel.agent.listeners import NoView
 from codeact_kernel.agent.loop import Agent
 from codeact_kernel.agent.stop import Stop
 from codeact_kernel.episode import chat
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from codeact_kernel.agent.risk import Risk
-    from codeact_kernel.models.base import Chunk
     from codeact_kernel.types import Execution, Message, Observation, Outcome, Turn
 
 OBSERVATION_CHARS = 4000
@@ -136,7 +136,7 @@ class _Task:
             model=self.tape,
             executor=_Recorded(self),
             recorder=self,
-            view=_Nobody(),
+            view=NoView(),
             limits=self.limits,
             sampling=Sampling(),
             stop=Stop(),
@@ -358,31 +358,6 @@ class _Recorded:
         return {}
 
     async def close(self) -> None:
-        """Do nothing."""
-
-
-class _Nobody:
-    """A view that shows nothing."""
-
-    def asking(self, step: int) -> None:
-        """Do nothing."""
-
-    def chunk(self, chunk: Chunk) -> None:
-        """Do nothing."""
-
-    def proposed(self, step: Step, risks: Sequence[Risk]) -> None:
-        """Do nothing."""
-
-    def running(self, step: Step) -> None:
-        """Do nothing."""
-
-    def finished(self, step: Step) -> None:
-        """Do nothing."""
-
-    def warn(self, sentence: str) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
         """Do nothing."""
 
 
