@@ -43,3 +43,22 @@ def pytest_configure(config: pytest.Config) -> None:
         os.makedirs(os.environ[name], mode=0o700)  # noqa: PTH103
     for name in [name for name in os.environ if name.startswith(FOREIGN) and not name.startswith(KEPT)]:
         del os.environ[name]
+
+
+@pytest.fixture(scope="module")
+def ip():
+    """The process's shell, of the tests of a module alone."""
+    from probe_helpers import own_shell
+
+    with own_shell() as shell:
+        yield shell
+
+
+@pytest.fixture
+def probed(ip, tmp_path, monkeypatch):
+    """Run a cell in a clean shell in an empty folder and return the probe's report."""
+    from probe_helpers import report_after
+
+    monkeypatch.chdir(tmp_path)
+    ip.reset(new_session=True)
+    return lambda code: report_after(ip, code)

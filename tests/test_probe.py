@@ -15,50 +15,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
-from traitlets.config import Config
+from probe_helpers import SALES
 
 from codeact_kernel.agent import probe
-
-
-@pytest.fixture(scope="module")
-def ip():
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-    yield shell
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def run(ip, tmp_path, monkeypatch):
-    """Run a cell in a clean shell in an empty folder and return the probe's report."""
-    monkeypatch.chdir(tmp_path)
-    ip.reset(new_session=True)
-
-    def run_cell(code):
-        with capture_output():
-            result = ip.run_cell(code, store_history=True)
-        found = probe.report(
-            ip.user_ns,
-            hidden=set(ip.user_ns_hidden),
-            execution_count=result.execution_count,
-            error=result.error_before_exec or result.error_in_exec,
-        )
-        return json.loads(json.dumps(found, allow_nan=False))
-
-    return run_cell
 
 
 def summary(value):
     """Return (type, summary) of one variable."""
     return probe.report({"x": value})["names"]["x"][:2]
-
-
-SALES = """
-import pandas as pd
-df = pd.DataFrame({"region": ["N", "S", "N", "W"], "Sales": [1.5, 2.25, None, 66.6666666667], "n": [1, 2, 3, 4],
-                   "when": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", None])})
-"""
 
 
 # -- names ----------------------------------------------------------------------------------------------------
@@ -89,15 +53,15 @@ def test_a_variable_is_its_type_and_a_short_summary(value, expected):
     assert summary(value) == expected
 
 
-def test_a_column_that_was_typed_by_hand_is_said_to_be(run):
+def test_a_column_that_was_typed_by_hand_is_said_to_be(probed):
     code = "import pandas as pd\ndf = pd.DataFrame({'city': ['Bonn', 'bonn ', 'Ulm'], 'code': ['a', 'b', 'A!']})"
-    first = run(code)["names"]["df"][1].split("\n")[0]
+    first = probed(code)["names"]["df"][1].split("\n")[0]
     assert "city str (3 distinct, some the same but for capitals or spaces: 'Bonn', 'bonn ', 'Ulm')" in first
     assert "code str (3 distinct: 'a', 'b', 'A!')" in first
 
 
-def test_a_frame_shows_its_columns_missing_and_distinct_values_and_three_rows(run):
-    kind, text, _ = run(SALES)["names"]["df"]
+def test_a_frame_shows_its_columns_missing_and_distinct_values_and_three_rows(probed):
+    kind, text, _ = probed(SALES)["names"]["df"]
     first, *head = text.split("\n")
     assert kind == "pandas.DataFrame"
     assert first.startswith("4 rows x 4 columns: region ")
@@ -109,8 +73,8 @@ def test_a_frame_shows_its_columns_missing_and_distinct_values_and_three_rows(ru
     assert len(head) == 4
 
 
-def test_lists_own_variables_apart_from_modules_functions_and_hidden_names(run):
-    found = run(
+def test_lists_own_variables_apart_from_modules_functions_and_hidden_names(probed):
+    found = probed(
         "import math, pandas as pd\nfrom os.path import join\n_x = 1\ntotal = 2\n"
         "def f(a, b=2, *rest, c, d='x', **more):\n    '''Add things.\n    More.'''\nclass Order: pass"
     )

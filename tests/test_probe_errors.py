@@ -1,52 +1,15 @@
 """How real exceptions are explained: the user's frames, the failing line, and hints that help."""
 
-import json
 import sys
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
-from traitlets.config import Config
+from probe_helpers import SALES
 
 from codeact_kernel.agent import probe
 
 
-@pytest.fixture(scope="module")
-def ip():
-    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
-    yield shell
-    InteractiveShell.clear_instance()
-
-
-@pytest.fixture
-def run(ip, tmp_path, monkeypatch):
-    """Run a cell in a clean shell in an empty folder and return the probe's report."""
-    monkeypatch.chdir(tmp_path)
-    ip.reset(new_session=True)
-
-    def run_cell(code):
-        with capture_output():
-            result = ip.run_cell(code, store_history=True)
-        found = probe.report(
-            ip.user_ns,
-            hidden=set(ip.user_ns_hidden),
-            execution_count=result.execution_count,
-            error=result.error_before_exec or result.error_in_exec,
-        )
-        return json.loads(json.dumps(found, allow_nan=False))
-
-    return run_cell
-
-
-SALES = """
-import pandas as pd
-df = pd.DataFrame({"region": ["N", "S", "N", "W"], "Sales": [1.5, 2.25, None, 66.6666666667], "n": [1, 2, 3, 4],
-                   "when": pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03", None])})
-"""
-
-
-def test_a_missing_column_lists_the_columns_and_the_near_one(run):
-    error = run(SALES + "def share(frame):\n    return frame['sales'].sum()\nshare(df)")["error"]
+def test_a_missing_column_lists_the_columns_and_the_near_one(probed):
+    error = probed(SALES + "def share(frame):\n    return frame['sales'].sum()\nshare(df)")["error"]
     assert (error["ename"], error["evalue"]) == ("KeyError", "'sales'")
     assert [frame[0] for frame in error["frames"][:2]] == ["cell", "cell, in share"]
     assert error["frames"][1][2] == "return frame['sales'].sum()"
@@ -95,33 +58,33 @@ def test_a_missing_column_lists_the_columns_and_the_near_one(run):
         ("print 1", "Write print(...)."),
     ],
 )
-def test_a_real_error_brings_a_hint_that_helps(run, code, hint):
-    error = run(code)["error"]
+def test_a_real_error_brings_a_hint_that_helps(probed, code, hint):
+    error = probed(code)["error"]
     assert any(hint in given for given in error["hints"]), error
 
 
-def test_near_files_are_named(run, tmp_path):
+def test_near_files_are_named(probed, tmp_path):
     (tmp_path / "sales_2024.csv").write_text("a")
     (tmp_path / "other.txt").write_text("a")
-    assert run("open('Sales2024.csv')")["error"]["hints"] == ["Files that are there: sales_2024.csv."]
+    assert probed("open('Sales2024.csv')")["error"]["hints"] == ["Files that are there: sales_2024.csv."]
 
 
-def test_a_syntax_error_has_its_line_and_caret(run):
-    error = run("a = 1\nfor x in range(3)\n    print(x)")["error"]
+def test_a_syntax_error_has_its_line_and_caret(probed):
+    error = probed("a = 1\nfor x in range(3)\n    print(x)")["error"]
     assert error["ename"] == "SyntaxError"
     assert error["evalue"] == "expected ':'"
     assert error["frames"] == [["cell", 2, "for x in range(3)\n                 ^"]]
 
 
-def test_a_deep_stack_shows_six_frames(run):
-    error = run("def f(n):\n    return f(n - 1) if n else 1 / 0\nf(50)")["error"]
+def test_a_deep_stack_shows_six_frames(probed):
+    error = probed("def f(n):\n    return f(n - 1) if n else 1 / 0\nf(50)")["error"]
     assert [frame[0] for frame in error["frames"]] == ["cell"] + ["cell, in f"] * 5
     assert len(error["frames"]) == 6
 
 
-def test_files_of_the_user_are_their_frames(run, tmp_path):
+def test_files_of_the_user_are_their_frames(probed, tmp_path):
     (tmp_path / "helper_of_this_test.py").write_text("def load():\n    raise ValueError('bad')\n")
-    error = run("import sys; sys.path.insert(0, '')\nimport helper_of_this_test as h\nh.load()")["error"]
+    error = probed("import sys; sys.path.insert(0, '')\nimport helper_of_this_test as h\nh.load()")["error"]
     sys.path.remove("")
     assert error["frames"][-1] == ["helper_of_this_test.py, in load", 2, "raise ValueError('bad')"]
 
