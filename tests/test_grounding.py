@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codeact_kernel.agent.grounding import unshown
-from codeact_kernel.agent.verdicts import remarks
+from codeact_kernel.agent.verdicts import EXAMPLE, bare_call, remarks
 from codeact_kernel.types import Execution
 
 
@@ -74,3 +74,35 @@ def test_many_values_in_a_name_that_promises_one_are_pointed_out(name, said):
         else ""
     )
     assert remarks("Plot the revenue.", Execution("ok"), seen) == ""
+
+
+@pytest.mark.parametrize(
+    ("task", "rest"),
+    [
+        ("Answer as 'xx.xx' (e.g., 12.34).", "Answer as 'xx.xx' ()."),
+        ("Give a date, for example 2024-05-17\nof 80 rows.", "Give a date, \nof 80 rows."),
+        ("How many of 80 rows (E. g. 7) are there in 2024?", "How many of 80 rows () are there in 2024?"),
+        ("Is the egg. 12 of 12?", "Is the egg. 12 of 12?"),
+    ],
+)
+def test_what_a_task_gives_as_an_example_is_told_from_what_it_says(task, rest):
+    assert EXAMPLE.sub("", task) == rest
+
+
+@pytest.mark.parametrize(
+    ("code", "bare"),
+    [
+        ("view()", True),
+        ("print(view())", True),
+        ("click_url('/a')  # again", True),
+        ("print(total)", False),
+        ("print()", False),
+        ("df.head()", False),
+        ("view()\nview()", False),
+        ("x = view()", False),
+        ("view(", False),
+        ("", False),
+    ],
+)
+def test_a_cell_that_is_one_call_by_name_is_a_look(code, bare):
+    assert bare_call(code) is bare

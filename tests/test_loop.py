@@ -8,68 +8,25 @@ import time
 
 import nbformat
 import pytest
+from loop_helpers import Bench, bench_on, block, kernel_in
 
 from codeact_kernel.agent import prompt
-from codeact_kernel.agent.stop import Stop
-from codeact_kernel.config import CodeAct
 from codeact_kernel.episode.chat import conversation
 from codeact_kernel.execute.fresh import FreshExecutor
-from codeact_kernel.session import Session
-from codeact_kernel.terminal_view import QuietView
 from codeact_kernel.types import Approval
 from codeact_kernel.worker import worker
 
 
-def block(code, thought="Look."):
-    return f"{thought}\n```python\n{code}\n```"
-
-
-class Bench:
-    """A session over one shared kernel; `ask` plays replies and returns the outcome."""
-
-    def __init__(self, executor, folder):
-        self.executor, self.folder = executor, folder
-        self.session = Session(folder)
-        self.stop = Stop()
-
-    def ask(self, task, replies, *, asker=None, **settings):
-        path = self.folder / f"script-{time.monotonic_ns()}.jsonl"
-        path.write_text("".join(json.dumps(reply) + "\n" for reply in replies))
-        config = CodeAct().updated(**({"approval": "auto"} | settings), model=f"scripted:{path}")
-        self.stop = Stop()
-        work = self.session.ask(
-            task, config, executor=self.executor, view=QuietView(), stop=self.stop, asker=asker
-        )
-        return worker().submit(work).result(timeout=60)
-
-    def records(self):
-        notebook = nbformat.read(self.session.writer.path, as_version=4)
-        nbformat.validate(notebook)
-        return [cell.metadata.codeact for cell in notebook.cells if cell.metadata.codeact.get("record")]
-
-    def observations(self):
-        found = [mark["record"].get("observation") for mark in self.records()]
-        return [seen["text"] for seen in found if seen]
-
-    def value(self, expression):
-        execution = worker().submit(self.executor.run(f"print(repr({expression}))")).result(timeout=30)
-        return execution.outputs[0]["text"].strip() if execution.status == "ok" else execution.error.ename
-
-
 @pytest.fixture(scope="module")
 def executor(tmp_path_factory):
-    kernel = FreshExecutor(cwd=tmp_path_factory.mktemp("work"))
-    worker().submit(kernel.start()).result(timeout=60)
-    yield kernel
-    worker().submit(kernel.close()).result(timeout=30)
+    with kernel_in(tmp_path_factory.mktemp("work")) as kernel:
+        yield kernel
 
 
 @pytest.fixture
 def bench(executor, tmp_path):
-    worker().submit(executor.run("%reset -f")).result(timeout=30)
-    made = Bench(executor, tmp_path)
-    yield made
-    worker().submit(made.session.close()).result(timeout=10)
+    with bench_on(executor, tmp_path) as made:
+        yield made
 
 
 def test_two_steps_and_an_answer_become_an_episode(bench):
@@ -143,18 +100,6 @@ def test_three_unusable_replies_in_a_row_end_the_task_with_the_cause(bench):
 def test_an_unusable_reply_between_good_ones_costs_nothing(bench):
     replies = ["", "", block("print(7)"), "", "", "It is 7."]
     assert bench.ask("Go.", replies).status == "done"
-
-
-def test_a_figure_that_no_output_showed_is_sent_back_once(bench):
-    outcome = bench.ask("How many?", ["There are 41.", "There are 41, really."])
-    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "There are 41, really.", 2)
-    assert "41" in bench.observations()[0]
-
-
-def test_an_answer_right_after_a_failed_step_is_sent_back_once(bench):
-    outcome = bench.ask("Go.", [block("1 / 0"), "All is well.", block("print('ok')"), "All is well."])
-    assert outcome.steps == 4
-    assert prompt.words("answer-after-failure") in bench.observations()[1]
 
 
 @pytest.mark.parametrize(
@@ -268,34 +213,12 @@ def test_odd_characters_in_a_reply_lose_nothing(bench, text):
     assert turns[1].completion.text == text
 
 
-def test_a_guess_without_a_look_at_the_data_is_sent_back_once(bench):
-    bench.value("globals().update(table=[1, 2, 3])")
-    outcome = bench.ask("Which is it?", ["The south.", block("print('north', table)"), "The north."])
-    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The north.", 3)
-    assert bench.observations()[0] == prompt.words("answer-guessed")
-    assert bench.ask("And why?", ["Because."]).steps == 1
-
-
-def test_a_guess_that_comes_again_after_code_that_does_not_show_it_is_sent_back_again(bench):
-    bench.value("globals().update(table=[1, 2, 3])")
-    replies = [
-        "The sum is 41.",
-        block("print(table)"),
-        "The sum is 41.",
-        block("print(sum(table))"),
-        "The sum is 6.",
-    ]
-    outcome = bench.ask("What is it?", replies)
-    assert (outcome.status, outcome.answer, outcome.steps) == ("done", "The sum is 6.", 5)
-    assert bench.observations()[2] == (
-        prompt.words("answer-not-shown").replace("{figures}", "41").replace("{task}", "What is it?")
-    )
-
-
-def test_our_own_words_are_no_answer(bench):
-    outcome = bench.ask("Go.", [block("print(7)"), prompt.words("repeated-success"), "It is 7."])
-    assert (outcome.answer, outcome.steps) == ("It is 7.", 3)
-    assert bench.observations()[1] == prompt.words("answer-echoed")
+def test_a_look_that_is_taken_again_is_told_to_look_elsewhere(bench):
+    bench.value("globals().update(view=lambda: 'page 1', page=7)")
+    bench.ask("Go.", [block("view()"), block("view()"), block("print(page)"), block("print(page)"), "It is 7."])
+    _, again, _, same = bench.observations()
+    assert again.endswith(prompt.words("repeated-call"))
+    assert same.endswith(prompt.words("repeated-success"))
 
 
 def test_plan_ends_with_the_plan(bench):
@@ -306,19 +229,6 @@ def test_plan_ends_with_the_plan(bench):
 def test_a_refused_cell_that_comes_again_ends_the_task(bench):
     outcome = bench.ask("Go.", [block("import os\nos.remove('x')")] * 7, approval="ask-if-risky")
     assert (outcome.status, outcome.steps) == ("failed", 3)
-
-
-def test_the_last_round_is_not_sent_back(bench):
-    outcome = bench.ask("What is 17 * 23?", ["It is 391."], max_steps=1)
-    assert (outcome.status, outcome.answer) == ("done", "It is 391.")
-
-
-def test_the_figures_of_the_prompts_example_are_no_evidence(bench):
-    figure = next(
-        word for word in prompt.words("system").split() if word.replace(",", "").replace(".", "").isdigit()
-    )
-    outcome = bench.ask("How many?", [f"There are {figure}", block("print(5)"), "There are 5."])
-    assert outcome.steps == 3
 
 
 def test_a_warning_is_pointed_at(bench):
@@ -341,34 +251,12 @@ def test_an_edited_cell_is_shown_to_the_model(bench):
     )
 
 
-def test_a_question_for_a_figure_wants_one(bench):
-    replies = [block("print(5)"), "The output matches the task.", "There are 5."]
-    outcome = bench.ask("How many are there?", replies)
-    assert (outcome.answer, outcome.steps) == ("There are 5.", 3)
-    assert bench.ask("How many are left?", [block("print('no rows')"), "There are none left."]).steps == 2
-
-
 def test_a_reply_that_repeats_what_failed_is_drawn_again_and_the_draft_is_kept(bench):
     outcome = bench.ask("Go.", [block("1 / 0"), block("1/0"), block("print(1 / 2)"), "It is 0.5."])
     assert (outcome.status, outcome.steps) == ("done", 3)
     drafts = [mark["record"]["drafts"] for mark in bench.records() if mark["kind"] == "action"]
     assert drafts == [[], [block("1/0")]]
     assert block("1/0") not in str(prompt.build("", bench.session.conversation.turns))
-
-
-def test_an_answer_after_an_assignment_without_effect_is_sent_back(bench):
-    code = "import pandas as pd\nt = pd.DataFrame({'a': [1.0, None]})\nt['a'].fillna(0, inplace=True)"
-    replies = [block(code), "It is filled.", block("t['a'] = t['a'].fillna(0)"), "It is filled."]
-    assert bench.ask("Fill the gaps.", replies).steps == 4
-    assert "`t['a'] = t['a'].fillna(0)`" in bench.observations()[1]
-
-
-def test_code_that_did_not_show_the_answer_is_not_run_once_more(bench):
-    replies = [block("print(5)"), "There are 41.", block("print(5)"), block("print(40 + 1)"), "There are 41."]
-    outcome = bench.ask("How many?", replies)
-    assert (outcome.status, outcome.steps) == ("done", 4)
-    drafts = [mark["record"]["drafts"] for mark in bench.records() if mark["kind"] == "action"]
-    assert drafts == [[], [block("print(5)")]]
 
 
 def test_a_reply_that_goes_round_is_drawn_again(bench):
@@ -391,10 +279,3 @@ def test_an_import_of_an_earlier_cell_is_known_when_a_later_one_is_judged(bench)
     replies = [block("from os import remove as tidy\nprint(1)"), block("tidy('kept.txt')"), "I may not."]
     bench.ask("Go.", replies, approval="ask-if-risky")
     assert bench.value("__import__('os').path.exists('kept.txt')") == "True"
-
-
-def test_a_plan_without_code_is_no_answer(bench):
-    plan = "I read the file.\nI count the rows."
-    outcome = bench.ask("Go.", [plan, plan, block("print(3)"), "I counted the rows."])
-    assert (outcome.answer, outcome.steps) == ("I counted the rows.", 4)
-    assert bench.observations()[:2] == [prompt.words("answer-announced")] * 2

@@ -23,6 +23,7 @@ OWN_WORDS = (
     "last-step",
     "repeated-failure",
     "repeated-success",
+    "repeated-call",
     "answer-after-failure",
     "answer-announced",
     "answer-guessed",
@@ -65,6 +66,8 @@ MANY = re.compile(
     re.MULTILINE,
 )
 """A Series in a name that promises one figure."""
+EXAMPLE = re.compile(r"(?:\be\.\s?g\.|\bfor (?:example|instance)\b)[^)\n]*", re.IGNORECASE)
+"""What a task says of the form of an answer, "(e.g., 12.34)", is no evidence of its value."""
 SHAKE = 0.7
 """Temperature of the reply after a repeated action: greedy decoding would repeat it once more."""
 
@@ -99,7 +102,8 @@ class Repeats:
             self.repeated = 0
             return step
         self.repeated += 1
-        words = prompt.words("repeated-failure" if failed else "repeated-success")
+        again = "repeated-call" if bare_call(step.code) else "repeated-success"
+        words = prompt.words("repeated-failure" if failed else again)
         said = f"\n\n{words}"
         return step.with_(
             observation=replace(observation, text=observation.text + said, guide=observation.guide + said)
@@ -134,6 +138,18 @@ class Repeats:
         """Return the sampling for another draw of a reply; `draw` makes the seed where none is set."""
         seed = (usual.seed or 0) + draw
         return replace(usual, temperature=max(usual.temperature, SHAKE), seed=seed)
+
+
+def bare_call(code: str) -> bool:
+    """Say whether a cell is one call of a function by its name, printed or not: a look at something."""
+    try:
+        cell = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    call = cell[0].value if len(cell) == 1 and isinstance(cell[0], ast.Expr) else None
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print" and call.args:
+        call = call.args[0]
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id != "print"
 
 
 def ineffective(execution: Execution) -> bool:
@@ -208,18 +224,22 @@ class Evidence:
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Evidence:
-        """Gather it. The prompt is none: the figures of its example are the first that a small model copies."""
+        """Gather it. The prompt is none, nor is an example in a task, nor what we say under an output.
+
+        The figures of an example are the first that a small model copies.
+        """
         texts: list[str] = []
         last: ExecutionStatus | None = None
         acted, undone = False, ""
         for turn in turns:
             if isinstance(turn, TaskTurn):
-                texts.append(turn.content)
+                context = turn.content.removesuffix(turn.text)
+                texts.append(context + EXAMPLE.sub("", turn.text) if context != turn.content else context)
                 last, undone = None, ""
             elif turn.told is not None and turn.told.by == "user":
                 texts.append(turn.told.text)
             elif turn.observation is not None and turn.kind != "note":
-                texts.append(turn.observation.text)
+                texts.append(turn.observation.text.removesuffix(turn.observation.guide))
                 last, acted, ran = turn.observation.status, True, turn.execution
                 undone = warning_words(ran) if ran is not None and ineffective(ran) else ""
         return cls(tuple(texts), last, acted, undone)

@@ -47,8 +47,8 @@ SYSTEM = (
 
 RUN_CELL, FINISH = "add_and_execute_jupyter_code_cell", "final_answer"
 GUIDES = (
-    *("repeated-failure", "repeated-success", "last-step", "after-error", "after-syntax-error", "after-step"),
-    "after-warning",
+    *("repeated-failure", "repeated-success", "repeated-call", "last-step", "after-error", "after-syntax-error"),
+    *("after-step", "after-warning"),
 )
 """The words of ours that may end what a model sees of its code, the last first."""
 
