@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codeact_kernel.agent.grounding import unshown
+from benchmarks.quickstart.tasks_dev import DEV
+from benchmarks.quickstart.tasks_heldout import HELDOUT
+from codeact_kernel.agent.grounding import unshown, unused
 from codeact_kernel.agent.verdicts import EXAMPLE, bare_call, remarks
+from codeact_kernel.learn.tasks import known
 from codeact_kernel.types import Execution
 
 
@@ -106,3 +109,32 @@ def test_what_a_task_gives_as_an_example_is_told_from_what_it_says(task, rest):
 )
 def test_a_cell_that_is_one_call_by_name_is_a_look(code, bare):
     assert bare_call(code) is bare
+
+
+@pytest.mark.parametrize(
+    ("task", "codes", "left"),
+    [
+        ("What do 1,000 units cost at 2.7?", ["x = 1_000", "x * 2.7"], []),
+        ("What do 1000 units cost with 10% off?", ["units * 0.9 + 10 / 100"], ["1000"]),
+        ("With 10% off, and 7 percent tax?", ["x * 0.9 * 1.07"], []),
+        ("The 90th percentile of 12 rows.", ["df.quantile(0.9)"], ["12"]),
+        ("The top 3 of each.", [""], []),
+        ("1. Do it.\n2. In 2024, then in 2024.", ["year = 2023"], ["2024"]),
+        ("Rows of sales_2024.csv after 2024-05-17.", ["'2024-05-17'"], []),
+        ("Above 30.", ["df[df.x > 300]"], ["30"]),
+    ],
+)
+def test_a_figure_of_the_task_that_no_code_holds_is_named(task, codes, left):
+    assert unused(task, codes) == left
+
+
+def test_no_solution_of_ours_but_one_leaves_out_a_figure():
+    solved = [(task.text, [task.right.code]) for task in (*DEV, *HELDOUT)]
+    solved += [(task.text, task.replies[:-1]) for task in known.tasks("train", 20)]
+    assert len(solved) > 1300
+    assert [unused(text, codes) for text, codes in solved if unused(text, codes)] == [["2024"]]
+
+
+@given(st.text(), st.lists(st.text(), max_size=3))
+def test_no_task_or_code_breaks_it(task, codes):
+    assert set(unused(task, [*codes, task])) == set()

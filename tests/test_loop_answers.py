@@ -110,3 +110,12 @@ def test_a_plan_without_code_is_no_answer(bench):
     outcome = bench.ask("Go.", [plan, plan, block("print(3)"), "I counted the rows."])
     assert (outcome.answer, outcome.steps) == ("I counted the rows.", 4)
     assert bench.observations()[:2] == [prompt.words("answer-announced")] * 2
+
+
+def test_an_answer_whose_code_left_out_a_figure_of_the_task_is_sent_back_once(bench):
+    replies = [block("print(2.7 * 300)"), "It is 810.", block("print(2.7 * 300 * 1000)"), "It is 810000."]
+    outcome = bench.ask("What do 1000 units cost at 300 each, times 2.7?", replies)
+    assert (outcome.answer, outcome.steps) == ("It is 810000.", 4)
+    assert bench.observations()[1].startswith("No code used 1000, which the task states.")
+    replies = [block("print(810)"), "It is 810.", "It is 810."]
+    assert bench.ask("And is that more than 4000?", replies).steps == 3

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from codeact_kernel.agent import prompt
-from codeact_kernel.agent.grounding import unshown
+from codeact_kernel.agent.grounding import unshown, unused
 from codeact_kernel.types import Execution, ExecutionStatus, Finish, Observation, Sampling, Step, TaskTurn, Turn
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ OWN_WORDS = (
     "answer-guessed",
     "answer-guessed-figures",
     "answer-not-shown",
+    "answer-left-out",
     "answer-without-figure",
     "after-warning",
     "final-answer",
@@ -214,13 +215,14 @@ class Evidence:
     """What an answer can lean on: the `texts` that were shown, and how the last cell of this task ended.
 
     `last` is None when no code ran in this task yet; `acted` says whether any ran in the conversation; `undone`
-    is what to say of a last cell whose assignment had no effect.
+    is what to say of a last cell whose assignment had no effect; `codes` is all code that ran.
     """
 
     texts: tuple[str, ...] = ()
     last: ExecutionStatus | None = None
     acted: bool = False
     undone: str = ""
+    codes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Evidence:
@@ -228,7 +230,7 @@ class Evidence:
 
         The figures of an example are the first that a small model copies.
         """
-        texts: list[str] = []
+        texts, codes = list[str](), list[str]()
         last: ExecutionStatus | None = None
         acted, undone = False, ""
         for turn in turns:
@@ -241,8 +243,9 @@ class Evidence:
             elif turn.observation is not None and turn.kind != "note":
                 texts.append(turn.observation.text.removesuffix(turn.observation.guide))
                 last, acted, ran = turn.observation.status, True, turn.execution
+                codes.append(turn.code or "")
                 undone = warning_words(ran) if ran is not None and ineffective(ran) else ""
-        return cls(tuple(texts), last, acted, undone)
+        return cls(tuple(texts), last, acted, undone, tuple(codes))
 
 
 def announced_complaint(answer: str, evidence: Evidence) -> str | None:
@@ -257,7 +260,8 @@ def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data:
 
     The loop sends one back before code ran in the task and one after: a guess that was refused comes again.
     The last code failed, or changed nothing that it meant to; figures or names were never shown; the task asks
-    for a figure and none is stated; or there is data and no code has looked at it yet.
+    for a figure and none is stated; there is data and no code has looked at it yet; or no code ever used a figure
+    that the task states.
     """
     if evidence.last not in {None, "ok", "refused"}:
         return prompt.words("answer-after-failure")
@@ -267,10 +271,16 @@ def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data:
         return prompt.words("answer-without-figure")
     figures = unshown(answer, evidence.texts)
     guessed = has_data and not evidence.acted
+    if not figures and guessed:
+        return prompt.words("answer-guessed")
     if not figures:
-        return prompt.words("answer-guessed") if guessed else None
-    words = prompt.words("answer-guessed-figures" if guessed else "answer-not-shown")
-    return words.replace("{figures}", ", ".join(figures[:5])).replace("{task}", task)
+        left = unused(EXAMPLE.sub("", task), evidence.codes) if evidence.last == "ok" else []
+        return _filled("answer-left-out", left, task) if left else None
+    return _filled("answer-guessed-figures" if guessed else "answer-not-shown", figures, task)
+
+
+def _filled(name: str, figures: Sequence[str], task: str) -> str:
+    return prompt.words(name).replace("{figures}", ", ".join(figures[:5])).replace("{task}", task)
 
 
 def _stderr(execution: Execution) -> str:
