@@ -53,7 +53,11 @@ class Replays:
         with self._resident.replaying(live.stop), _in_folder(live):
             if self._resident.kernel is not None:
                 quiet = QuietExecutor(self._shell, on_interrupt=live.stop.set)
-                await quiet.carry_out(live.run(quiet, count, told=told))
+                forget = live.stop.on_set(quiet.strike)
+                try:
+                    await quiet.carry_out(live.run(quiet, count, told=told))
+                finally:
+                    forget()
                 return
             shown = TerminalExecutor(self._shell, on_interrupt=live.stop.set)
             await shown.serve(worker().submit(live.run(shown, count, told=told)))

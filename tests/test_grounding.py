@@ -128,6 +128,10 @@ def test_a_figure_of_the_task_that_no_code_holds_is_named(task, codes, left):
     assert unused(task, codes) == left
 
 
+def test_a_telling_figure_that_came_out_was_not_left_out():
+    assert unused("Count up to 555 in 5 steps of 0.25.", ["print(n)"], ["steps: 5, 0.25, 555"]) == ["5"]
+
+
 def test_no_solution_of_ours_but_one_leaves_out_a_figure():
     solved = [(task.text, [task.right.code]) for task in (*DEV, *HELDOUT)]
     solved += [(task.text, task.replies[:-1]) for task in known.tasks("train", 20)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from kernel_client import block, started
 from panel_client import Page
@@ -84,8 +86,11 @@ def test_stop_ends_it_and_what_waits_behind_it_runs(nb):
     ended(page, "running")
     refused = page.request("start", task="what?", notebook="test.ipynb", options={"model": nb.script("Hm.")})
     assert "replayed in this kernel" in refused["sentence"]
+    time.sleep(1)  # the cell sleeps by now, and with it the kernel's loop
+    began = time.monotonic()
     assert page.request("stop")["stopped"]
-    assert ended(page, "stopped")["cells"][1]["verdict"] in {"", "not-run"}
+    assert [cell["verdict"] for cell in ended(page, "stopped")["cells"]] == ["not-run", "not-run"]
+    assert time.monotonic() - began < 5
     assert "NameError" in nb.run("late")[1]
 
 

@@ -26,6 +26,8 @@ LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 TRIVIAL = 3
 """Integers up to this are words as much as figures ("the top 3", "one of the 2")."""
 MOST_FIGURES = 20_000
+TELLING = 100
+"""A figure from here on is no chance hit in an output; nor is one with decimals."""
 
 
 def unshown(answer: str, evidence: Sequence[str]) -> list[str]:
@@ -41,13 +43,15 @@ def unshown(answer: str, evidence: Sequence[str]) -> list[str]:
     return found + [name for name in names if name not in NO_NAMES and name.casefold() not in known]
 
 
-def unused(task: str, codes: Iterable[str]) -> list[str]:
+def unused(task: str, codes: Iterable[str], outputs: Iterable[str] = ()) -> list[str]:
     """Return the figures of a task, as written, that no code holds: a condition that was left out, most likely.
 
-    A rate may stand in the code as a share of 1, or as what it makes of 1. Small integers are words. Of the 1,387
-    solutions that were written for tasks of this project, one is wrongly said to leave a figure out.
+    A rate may stand in the code as a share of 1, or as what it makes of 1. Small integers are words. A telling
+    figure may also have come out. Of the 1,387 solutions that were written for tasks of this project, one is
+    wrongly said to leave a figure out, by its code alone.
     """
     used = {float(literal) for code in codes for literal in LITERAL.findall(GROUPED.sub("", code))}
+    came_out = {figure for figure in _figures(outputs) if figure >= TELLING or not figure.is_integer()}
     text, left = LIST_MARK.sub("", task), list[str]()
     for match in NUMBER.finditer(text):
         size = abs(float(match.group(0).replace(",", "")))
@@ -55,7 +59,7 @@ def unused(task: str, codes: Iterable[str]) -> list[str]:
             continue
         share = size / 100
         forms = (size, share, 1 - share, 1 + share) if RATE.match(text, match.end()) else (size,)
-        if not any(math.isclose(form, literal, rel_tol=1e-9) for form in forms for literal in used):
+        if not any(math.isclose(form, literal, rel_tol=1e-9) for form in forms for literal in used | came_out):
             left.append(match.group(0))
     return list(dict.fromkeys(left))
 

@@ -215,7 +215,8 @@ class Evidence:
     """What an answer can lean on: the `texts` that were shown, and how the last cell of this task ended.
 
     `last` is None when no code ran in this task yet; `acted` says whether any ran in the conversation; `undone`
-    is what to say of a last cell whose assignment had no effect; `codes` is all code that ran.
+    is what to say of a last cell whose assignment had no effect; `codes` is all code that ran, `outputs` what it
+    gave.
     """
 
     texts: tuple[str, ...] = ()
@@ -223,6 +224,7 @@ class Evidence:
     acted: bool = False
     undone: str = ""
     codes: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Evidence:
@@ -230,7 +232,7 @@ class Evidence:
 
         The figures of an example are the first that a small model copies.
         """
-        texts, codes = list[str](), list[str]()
+        texts, codes, outputs = list[str](), list[str](), list[str]()
         last: ExecutionStatus | None = None
         acted, undone = False, ""
         for turn in turns:
@@ -241,11 +243,12 @@ class Evidence:
             elif turn.told is not None and turn.told.by == "user":
                 texts.append(turn.told.text)
             elif turn.observation is not None and turn.kind != "note":
-                texts.append(turn.observation.text.removesuffix(turn.observation.guide))
+                outputs.append(turn.observation.text.removesuffix(turn.observation.guide))
+                texts.append(outputs[-1])
                 last, acted, ran = turn.observation.status, True, turn.execution
                 codes.append(turn.code or "")
                 undone = warning_words(ran) if ran is not None and ineffective(ran) else ""
-        return cls(tuple(texts), last, acted, undone, tuple(codes))
+        return cls(tuple(texts), last, acted, undone, tuple(codes), tuple(outputs))
 
 
 def announced_complaint(answer: str, evidence: Evidence) -> str | None:
@@ -274,7 +277,7 @@ def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data:
     if not figures and guessed:
         return prompt.words("answer-guessed")
     if not figures:
-        left = unused(EXAMPLE.sub("", task), evidence.codes) if evidence.last == "ok" else []
+        left = unused(EXAMPLE.sub("", task), evidence.codes, evidence.outputs) if evidence.last == "ok" else []
         return _filled("answer-left-out", left, task) if left else None
     return _filled("answer-guessed-figures" if guessed else "answer-not-shown", figures, task)
 

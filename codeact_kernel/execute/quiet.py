@@ -65,6 +65,15 @@ class QuietExecutor(LiveExecutor):
             over.set()
             task.cancel()
 
+    def strike(self) -> None:
+        """End the cell that holds the kernel's loop; meant for another thread.
+
+        On the main thread either the loop is free, and hears `interrupt`, or a handler of SIGINT strikes anyway.
+        """
+        running = self._running
+        if running is not None and threading.current_thread() is not threading.main_thread():
+            running[0].guard.strike_cell()
+
     async def run(self, code: str, *, timeout: float | None = None) -> Execution:
         """Run one cell; see `ServingExecutor.run`. The cell holds this loop, so a thread keeps the time."""
         self._late = self._late or bool(PRINTS_LATE.search(code))
