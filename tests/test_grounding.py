@@ -122,6 +122,8 @@ def test_a_cell_that_is_one_call_by_name_is_a_look(code, bare):
         ("1. Do it.\n2. In 2024, then in 2024.", ["year = 2023"], ["2024"]),
         ("Rows of sales_2024.csv after 2024-05-17.", ["'2024-05-17'"], []),
         ("Above 30.", ["df[df.x > 300]"], ["30"]),
+        ("Fix the cell.\n\nIt ends in: line 66", [""], []),
+        ("Explain [10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130].", [""], []),
     ],
 )
 def test_a_figure_of_the_task_that_no_code_holds_is_named(task, codes, left):

@@ -46,6 +46,7 @@ def unreachable(root: Locator) -> tuple[list[str], list[str]]:
     Escape goes before Tab in editors: it is how people leave those that keep Tab for themselves.
     """
     page = root.page
+    root.locator("button:visible, input:visible, select:visible").first.wait_for()  # it may be drawn anew just now
     controls: list[str] = root.evaluate(f"root => ({SCRIPT}).controls(root)")
     assert controls, "there is no control"
     root.locator("[data-reach='0']").focus()
