@@ -119,3 +119,8 @@ def test_an_answer_whose_code_left_out_a_figure_of_the_task_is_sent_back_once(be
     assert bench.observations()[1].startswith("No code used 1000, which the task states.")
     replies = [block("print(810)"), "It is 810.", "It is 810."]
     assert bench.ask("And is that more than 4000?", replies).steps == 3
+
+
+def test_what_is_attached_to_a_task_is_no_condition(bench):
+    outcome = bench.ask("Fix it.\n\nIt ended in line 66.", [block("print('mended')"), "It is mended."])
+    assert (outcome.answer, outcome.steps) == ("It is mended.", 2)

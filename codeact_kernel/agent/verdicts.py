@@ -216,7 +216,7 @@ class Evidence:
 
     `last` is None when no code ran in this task yet; `acted` says whether any ran in the conversation; `undone`
     is what to say of a last cell whose assignment had no effect; `codes` is all code that ran, `outputs` what it
-    gave.
+    gave; `asked` is the task as the user wrote it, without its examples.
     """
 
     texts: tuple[str, ...] = ()
@@ -225,6 +225,7 @@ class Evidence:
     undone: str = ""
     codes: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    asked: str = ""
 
     @classmethod
     def of(cls, turns: Sequence[Turn]) -> Evidence:
@@ -234,11 +235,12 @@ class Evidence:
         """
         texts, codes, outputs = list[str](), list[str](), list[str]()
         last: ExecutionStatus | None = None
-        acted, undone = False, ""
+        acted, undone, asked = False, "", ""
         for turn in turns:
             if isinstance(turn, TaskTurn):
                 context = turn.content.removesuffix(turn.text)
-                texts.append(context + EXAMPLE.sub("", turn.text) if context != turn.content else context)
+                asked = EXAMPLE.sub("", turn.text)
+                texts.append(context + asked if context != turn.content else context)
                 last, undone = None, ""
             elif turn.told is not None and turn.told.by == "user":
                 texts.append(turn.told.text)
@@ -248,7 +250,7 @@ class Evidence:
                 last, acted, ran = turn.observation.status, True, turn.execution
                 codes.append(turn.code or "")
                 undone = warning_words(ran) if ran is not None and ineffective(ran) else ""
-        return cls(tuple(texts), last, acted, undone, tuple(codes), tuple(outputs))
+        return cls(tuple(texts), last, acted, undone, tuple(codes), tuple(outputs), asked)
 
 
 def announced_complaint(answer: str, evidence: Evidence) -> str | None:
@@ -277,7 +279,7 @@ def grounding_complaint(task: str, answer: str, evidence: Evidence, *, has_data:
     if not figures and guessed:
         return prompt.words("answer-guessed")
     if not figures:
-        left = unused(EXAMPLE.sub("", task), evidence.codes, evidence.outputs) if evidence.last == "ok" else []
+        left = unused(evidence.asked, evidence.codes, evidence.outputs) if evidence.last == "ok" else []
         return _filled("answer-left-out", left, task) if left else None
     return _filled("answer-guessed-figures" if guessed else "answer-not-shown", figures, task)
 
