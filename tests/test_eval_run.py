@@ -77,7 +77,9 @@ def test_the_interval_and_the_test_are_those_of_the_books():
     for (won, count), known in newcombe.items():  # Newcombe 1998, table I
         assert tuple(round(bound, 4) for bound in wilson(won, count)) == known
     assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(0, 5)[0] == 0.0
+    for count in range(1, 200):
+        assert all(low <= won / count <= high for won in range(count + 1) for low, high in [wilson(won, count)])
+    assert [wilson(0, count)[0] for count in range(1, 200)] == [0.0] * 199
     assert mcnemar(0, 0) == 1.0
     assert mcnemar(1, 9) == pytest.approx(0.021484375)
     assert mcnemar(5, 0) == pytest.approx(0.0625)

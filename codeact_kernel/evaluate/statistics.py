@@ -13,14 +13,15 @@ Z95 = 1.959963984540054
 
 
 def wilson(won: float, count: int, z: float = Z95) -> tuple[float, float]:
-    """Return the Wilson score interval of a share, 0 to 1; (0, 1) for no trials."""
+    """Return the Wilson score interval of a share, 0 to 1; (0, 1) for no trials. It holds the share."""
     if not count:
         return 0.0, 1.0
     share = won / count
     middle = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    # Of none and of all, a bound is the share itself but for rounding.
+    return min(share, max(0.0, (middle - spread) / scale)), max(share, min(1.0, (middle + spread) / scale))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
