@@ -263,3 +263,12 @@ def test_a_lone_line_means_what_is_written(tmp_path):
     assert doomed.is_dir()
     assert [deleted.error.ename, again.error.ename, reset.error.ename] == ["NameError"] * 3
     assert kept.result == "1 (int)"
+
+
+def test_a_question_in_the_first_cell_of_a_kernel_is_heard(tmp_path):
+    async def check(executor):
+        return await asyncio.wait_for(executor.run("print(input('Who? '))"), 20)
+
+    for _ in range(8):  # its channel once came later than the cell, in one kernel of eight
+        asked = asyncio.run(with_executor(check, cwd=tmp_path, answer_stdin=lambda _: "Ada"))
+        assert asked.outputs[0]["text"] == "Ada\n"

@@ -28,6 +28,8 @@ GONE_SECONDS = 0.1
 GONE_POLL_SECONDS = 0.002
 RECONNECT_MS = 5
 """How often a socket tries a kernel that does not listen yet; ZeroMQ's default loses up to 100 ms at a start."""
+STDIN_SECONDS = 5.0
+"""How long the channel of `input()` may take to connect once the kernel has answered on another one."""
 WATCH_SECONDS = 0.5
 STRAGGLER_SECONDS = 10.0
 """How long after the reply the idle message may be missing, or the other way round."""
@@ -47,6 +49,19 @@ def child_environment(extra: dict[str, str] | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not is_secret_variable(name)}
     kept.pop("PYTEST_CURRENT_TEST", None)
     return {**kept, **(extra or {})}
+
+
+async def _connected(socket: Any) -> None:
+    """Wait until a socket that is about to connect is known to the other side."""
+    import zmq  # noqa: PLC0415 - import time
+    from zmq.utils.monitor import parse_monitor_message  # noqa: PLC0415
+
+    events = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    try:
+        while parse_monitor_message(await events.recv_multipart())["event"] != zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            pass
+    finally:
+        socket.disable_monitor()
 
 
 def request_of(
@@ -119,7 +134,13 @@ class KernelProcess:
                 self._watch = asyncio.create_task(self._watched(self._isolation))
             self._client = self._manager.client()
             self._client.start_channels(hb=False)
-            await self._hello()
+            ready = asyncio.create_task(_connected(self._client.stdin_channel.socket))
+            try:
+                await self._hello()
+                # A kernel drops its question without a word where this channel came later than the cell.
+                await asyncio.wait({ready}, timeout=STDIN_SECONDS)
+            finally:
+                ready.cancel()
         except NoSuchKernel:
             await self.close()
             raise ExecutionError(
