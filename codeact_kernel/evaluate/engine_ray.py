@@ -112,7 +112,10 @@ class _Players:
             if self._stillborn < MOST_STILLBORN:
                 return
             reason = str(error).strip().splitlines()[-1]
-            raise ConfigError(f"Ray's workers do not start, {self._stillborn} in a row: {reason}") from None
+            raise ConfigError(
+                f"Ray's workers do not start, {self._stillborn} in a row: {reason.rstrip('.')}. "
+                "Check that every node has this version of codeact-kernel, and what --data names."
+            ) from None
         self._stillborn = 0
         self.free.append(player)
 

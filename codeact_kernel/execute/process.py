@@ -61,7 +61,8 @@ async def _connected(socket: Any) -> None:
         while parse_monitor_message(await events.recv_multipart())["event"] != zmq.EVENT_HANDSHAKE_SUCCEEDED:
             pass
     finally:
-        socket.disable_monitor()
+        with contextlib.suppress(zmq.ZMQError):  # the start failed, and the socket is closed already
+            socket.disable_monitor()
 
 
 def request_of(
